@@ -1,0 +1,1 @@
+"""Forge: the pipeline that decides whether code written by agents ships."""

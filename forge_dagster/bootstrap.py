@@ -1,0 +1,1 @@
+"""The only wiring: settings to adapters to Services."""

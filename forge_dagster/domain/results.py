@@ -1,0 +1,88 @@
+"""What a gate hands on: its result, with one line per tool."""
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from forge_dagster.domain.findings import MAX_FINDINGS, Finding, fingerprinted
+from forge_dagster.domain.graph import Stage, gate_spec
+from forge_dagster.domain.outcomes import Outcome, Severity
+
+
+class ToolRun(BaseModel):
+    """One tool's part in a gate, as judged from its parsed report and its exit code."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tool: str
+    version: str = ""
+    outcome: Outcome
+    reason: str = ""
+    exit_code: int | None = None
+    examined: int = 0
+    """How many things (files, tests, commits) the tool looked at; 0 never counts as PASSED."""
+    chosen_because: str = ""
+    duration_s: float = 0.0
+
+
+class GateResult(BaseModel):
+    """The result of one gate on one change; a Dagster materialization holds exactly this."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    gate: str
+    stage: Stage
+    outcome: Outcome
+    reason: str = ""
+    duration_s: float = 0.0
+    cached: bool = False
+    tools: tuple[ToolRun, ...] = ()
+    metrics: dict[str, float] = Field(default_factory=dict)
+    findings: tuple[Finding, ...] = ()
+    findings_total: int = 0
+    truncated: bool = False
+    artifacts: dict[str, str] = Field(default_factory=dict)
+    """Name -> location (a path or UPath URI) of what the gate made for later gates: "coverage", "artifact"."""
+    links: dict[str, str] = Field(default_factory=dict)
+    """Name -> address worth opening: "preview"."""
+
+    @property
+    def summary(self) -> str:
+        """One line for people: `lint failed: 2 findings, src/a.py:4 unused import`."""
+        head = f"{self.gate} {self.outcome.value}"
+        if not self.findings:
+            return f"{head}: {self.reason}" if self.reason else head
+        first = next((f for f in self.findings if f.severity is Severity.ERROR), self.findings[0])
+        count = f"{self.findings_total} finding{'s' if self.findings_total != 1 else ''}"
+        message = first.message.splitlines()[0] if first.message else first.rule
+        return f"{head}: {count}, {first.place} {message}".strip()
+
+
+def gate_result(
+    gate: str,
+    outcome: Outcome,
+    *,
+    reason: str = "",
+    findings: "tuple[Finding, ...] | list[Finding]" = (),
+    tools: tuple[ToolRun, ...] = (),
+    metrics: dict[str, float] | None = None,
+    artifacts: dict[str, str] | None = None,
+    links: dict[str, str] | None = None,
+) -> GateResult:
+    """Make a bounded, fingerprinted result of the gate named `gate`, errors first.
+
+    Raises KeyError when no such gate is in the graph.
+    """
+    order = list(Severity)
+    unique = sorted(fingerprinted(findings), key=lambda f: order.index(f.severity))
+    return GateResult(
+        gate=gate,
+        stage=gate_spec(gate).stage,
+        outcome=outcome,
+        reason=reason,
+        tools=tools,
+        metrics=metrics or {},
+        findings=tuple(unique[:MAX_FINDINGS]),
+        findings_total=len(unique),
+        truncated=len(unique) > MAX_FINDINGS,
+        artifacts=artifacts or {},
+        links=links or {},
+    )

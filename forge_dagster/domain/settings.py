@@ -1,0 +1,55 @@
+"""The operator's own settings: `settings.toml` in Forge's home, never in a target repository."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class HostSettings(_Section):
+    """A git host. For kind "github" give `token_file` (or `app_id` and `key_file`) and `repositories`."""
+
+    name: str = "embedded"
+    kind: Literal["embedded", "github"] = "embedded"
+    api_url: str = ""
+    """REST root; embedded: filled in from the server's address; github.com: https://api.github.com."""
+    git_url: str = ""
+    """Clone root: `<git_url>/<owner>/<repo>.git`."""
+    token_file: Path | None = None
+    webhook_secret_file: Path | None = None
+    repositories: tuple[str, ...] = ()
+    """`owner/name`; empty for the embedded host, which serves all it has."""
+
+
+class Ports(_Section):
+    """TCP ports on loopback; 0 lets the system choose when Forge starts."""
+
+    server: int = 7730
+    dagster: int = 7731
+    code: int = 7732
+    envoy_admin: int = 7733
+
+
+class Settings(_Section):
+    """Everything Forge needs to know about the machine it runs on. `home` holds all state."""
+
+    home: Path
+    ports: Ports = Ports()
+    hosts: tuple[HostSettings, ...] = (HostSettings(),)
+    max_parallel_gates: int = Field(default=4, ge=1, le=64)
+    poll_s: float = Field(default=30.0, gt=0)
+    """Seconds between two reconciling polls of the hosts."""
+    webhook_body_limit: int = 25 * 1024 * 1024
+    """Bytes; GitHub's own cap on a delivery (docs.github.com, "Webhook events and payloads")."""
+    production_branches: dict[str, str] = Field(default_factory=lambda: {"main": "production", "staging": "staging"})
+    """Branch -> environment it deploys to (DESIGN section 5)."""
+    agents: dict[str, str] = Field(default_factory=dict)
+    """Host login -> agent name, where they differ (github.com); the embedded host's agent logins are the names."""
+    operator: str = "operator"
+    """Login under which this machine's operator approves."""
+    secrets: tuple[SecretStr, ...] = ()
+    """Values to blank in every output, besides the tokens Forge itself holds."""

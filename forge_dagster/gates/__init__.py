@@ -1,0 +1,1 @@
+"""One file per gate: what it demands of its tools."""

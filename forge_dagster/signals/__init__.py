@@ -1,0 +1,1 @@
+"""Where the judge gets its numbers."""

@@ -1,0 +1,1 @@
+"""One file per wrapped tool, in a folder per stage."""

@@ -1,0 +1,1 @@
+"""Checkouts, environments and the only place that starts a process."""
