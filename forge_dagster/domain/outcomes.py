@@ -35,7 +35,7 @@ class Category(StrEnum):
     FORMAT = "format"
     LINT = "lint"
     TYPE = "type"
-    SECRET = "secret"
+    SECRET = "secret"  # noqa: S105
     TEST = "test"
     COVERAGE = "coverage"
     SECURITY = "security"
