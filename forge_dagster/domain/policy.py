@@ -7,7 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
 
 from forge_dagster.domain.graph import GATES
 from forge_dagster.errors import ConfigurationError
@@ -91,8 +91,16 @@ class RolloutSection(_Section):
         RolloutStep(weight=25, bake=600.0),
         RolloutStep(weight=100),
     )
-    interval: Duration = 10.0
+    interval: Annotated[float, BeforeValidator(seconds), Field(gt=0)] = 10.0
     """Seconds between two looks of the judge."""
+
+    @field_validator("steps")
+    @classmethod
+    def _rise_to_all(cls, steps: tuple[RolloutStep, ...]) -> tuple[RolloutStep, ...]:
+        weights = [step.weight for step in steps]
+        if weights != sorted(set(weights)) or weights[-1:] != [100]:
+            raise ValueError("weights must rise from step to step and end at 100")
+        return steps
 
 
 class RollbackSection(_Section):
@@ -152,7 +160,10 @@ def _gate_sections(gates: object, tools: frozenset[str], where: str) -> dict[str
         if name not in known:
             hint = f"known gates: {', '.join(known)}"
             raise ConfigurationError(f'{where}: there is no gate "{name}"{did_you_mean(name, known)}', hint=hint)
-        section = (CoverageSection if name == "coverage" else GateSection).model_validate(body)
+        try:
+            section = (CoverageSection if name == "coverage" else GateSection).model_validate(body)
+        except ValidationError as error:
+            raise _explain(error, where, f"gates.{name}") from error
         for tool in section.tools or ():
             if tools and tool not in tools:
                 hint = f"known tools: {', '.join(sorted(tools))}"
@@ -198,10 +209,7 @@ def parse_policy(
             f"{where} is not valid TOML: {error}", hint="correct the file; forge check shows the same"
         ) from error
     gates = data.pop("gates", {})
-    try:
-        sections = _gate_sections(gates, tools, where)
-    except ValidationError as error:
-        raise _explain(error, where, "gates.*") from error
+    sections = _gate_sections(gates, tools, where)
     try:
         policy = Policy.model_validate({**data, "gates": {}})
     except ValidationError as error:

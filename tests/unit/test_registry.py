@@ -1,0 +1,19 @@
+"""Adapters are found by looking into their folders."""
+
+from forge_dagster import registry
+from forge_dagster.domain.graph import GATES
+
+
+def test_every_tool_serves_a_gate_of_the_graph() -> None:
+    names = {spec.name for spec in GATES}
+    assert registry.tools()
+    assert all(tool.gate in names for tool in registry.tools().values())
+
+
+def test_every_gate_of_the_folder_is_in_the_graph_and_the_other_way_round() -> None:
+    by_use_case = {"verdict", "canary", "health"}
+    assert set(registry.gates()) == {spec.name for spec in GATES} - by_use_case
+
+
+def test_the_platform_every_policy_starts_with_exists() -> None:
+    assert "local" in registry.platforms()
