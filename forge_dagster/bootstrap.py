@@ -1,1 +1,251 @@
-"""The only wiring: settings to adapters to Services."""
+"""The only wiring: settings to adapters to Services. Imports nothing heavy until it is needed."""
+
+import functools
+import json
+import os
+import tempfile
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from forge_dagster.domain.graph import GateSpec
+from forge_dagster.domain.releases import slug
+from forge_dagster.domain.settings import HostSettings, Ports, Settings
+from forge_dagster.domain.settings_file import SETTINGS_FILE, parse_settings
+from forge_dagster.errors import ConfigurationError, WorkspaceError
+from forge_dagster.ports import GitHost, Platform, Run, Services, Supervision
+
+if TYPE_CHECKING:
+    from forge_dagster.hosts.embedded import EmbeddedHost
+    from forge_dagster.usecases.check import LocalCheck
+    from forge_dagster.workspace.supervision import SupervisordSupervision
+
+PORTS_FILE = "ports.json"
+"""Ports that the system chose when Forge started (those configured as 0), so that every process of the home knows them."""
+
+FORGE_TOKEN = "forge-token"  # noqa: S105 - a file name
+WEBHOOK_SECRET = "webhook-secret"  # noqa: S105
+OPERATOR_TOKEN = "operator-token"  # noqa: S105
+
+
+def home_folder(home: Path | None = None) -> Path:
+    """Forge's home: the argument, $FORGE_HOME, or ~/.forge; absolute. Nothing is made."""
+    named = os.environ.get("FORGE_HOME")
+    return (home or (Path(named) if named else Path("~/.forge"))).expanduser().absolute()
+
+
+def load_settings(home: Path | None = None) -> Settings:
+    """The operator's settings of a home, with the ports that are in use filled in. Raises ConfigurationError."""
+    settings = _written_settings(home_folder(home))
+    return settings.model_copy(update={"ports": _in_use(settings.ports, settings.home / PORTS_FILE)})
+
+
+def configured_ports(home: Path) -> Mapping[str, int]:
+    """The ports as the settings say; 0 stands for any free one. Raises ConfigurationError."""
+    return _written_settings(home_folder(home)).ports.model_dump()
+
+
+def _written_settings(folder: Path) -> Settings:
+    path = folder / SETTINGS_FILE
+    try:
+        text = path.read_text("utf-8") if path.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"cannot read {path}: {error}", hint="correct its permissions, or remove it") from error
+    return parse_settings(text, home=folder, where=str(path))
+
+
+def _in_use(ports: Ports, record: Path) -> Ports:
+    """`ports` with each 0 replaced by what was chosen when Forge started, as far as it was."""
+    try:
+        chosen = json.loads(record.read_text())
+    except (OSError, ValueError):
+        return ports
+    unset = [name for name, port in ports.model_dump().items() if port == 0]
+    return ports.model_copy(update={name: int(chosen[name]) for name in unset if name in chosen})
+
+
+def read_secret(home: Path, name: str) -> str:
+    """A secret of this home. Raises ConfigurationError where it is not there (yet)."""
+    path = home / "secrets" / name
+    try:
+        return path.read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(
+            f"cannot read {path}: {error.strerror or error}", hint="start Forge first: forge up"
+        ) from error
+
+
+def webhook_secrets(settings: Settings) -> Mapping[str, str]:
+    """Host name -> the secret its webhooks are signed with, for the hosts that have one. Raises ConfigurationError."""
+    made: dict[str, str] = {}
+    for host in settings.hosts:
+        if host.kind == "embedded":
+            made[host.name] = read_secret(settings.home, WEBHOOK_SECRET)
+        elif host.webhook_secret_file is not None:
+            made[host.name] = _read_token(host.webhook_secret_file)
+    return made
+
+
+def supervision(home: Path) -> "SupervisordSupervision":
+    """What keeps the long-lived processes of a home running."""
+    from forge_dagster.workspace.supervision import SupervisordSupervision
+
+    return SupervisordSupervision(home)
+
+
+def embedded_admin(home: Path) -> "EmbeddedHost":
+    """The embedded host's accounts, repositories and webhooks, without serving it."""
+    from forge_dagster.hosts.embedded import EmbeddedHost
+    from forge_dagster.workspace.processes import ProcessRun
+
+    settings = load_settings(home)
+    protected = tuple(settings.production_branches)
+    return EmbeddedHost(settings.home, run=ProcessRun(home=settings.home, run_id="host"), protected=protected)
+
+
+def build_services(home: Path | None = None) -> Services:
+    """All that use cases need, built once per process and home. Touches neither network nor database until something is asked.
+
+    Raises ConfigurationError where the settings are wrong.
+    """
+    return _services(home_folder(home), os.getpid())
+
+
+@functools.lru_cache(maxsize=8)
+def _services(home: Path, _process: int) -> Services:
+    from forge_dagster import registry
+    from forge_dagster.ledger.sql import SqlLedger
+    from forge_dagster.signals.envoy import EnvoySignals
+    from forge_dagster.workspace.checkout import LocalWorkspace
+    from forge_dagster.workspace.processes import ProcessRun, SystemClock
+
+    settings = load_settings(home)
+    hosts = {host.name: _host(host, settings) for host in settings.hosts}
+    keeper = supervision(home)
+    return Services(
+        settings=settings,
+        ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}"),
+        workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}")),
+        clock=SystemClock(),
+        host_of=_host_finder(settings, hosts),
+        hosts=hosts,
+        run_for=_runs(home),
+        platforms=_platforms(home, keeper),
+        signals=EnvoySignals(home=home),
+        gates=registry.gates(),
+        tools=tuple(registry.tools().values()),
+        run_url=lambda run_id: f"http://127.0.0.1:{load_settings(home).ports.dagster}/runs/{run_id}",
+    )
+
+
+def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
+    from forge_dagster import registry
+
+    made: dict[str, Platform] = {}
+    for name, platform in registry.platforms().items():
+        made[name] = platform(home=home, supervision=keeper)
+    return made
+
+
+def _runs(home: Path) -> Callable[[str], Run]:
+    """One Run per Dagster run in this process, so that cancelling reaches the tools of every gate."""
+    from forge_dagster.workspace.processes import ProcessRun
+
+    made: dict[str, Run] = {}
+    lock = threading.Lock()
+
+    def run_for(run_id: str) -> Run:
+        with lock:
+            if run_id not in made:
+                made[run_id] = ProcessRun(home=home, run_id=run_id)
+            return made[run_id]
+
+    return run_for
+
+
+def _host(host: HostSettings, settings: Settings) -> GitHost:
+    from forge_dagster.hosts.github import GitHubHost
+
+    home = settings.home
+    embedded = host.kind == "embedded"
+    root = f"http://127.0.0.1:{settings.ports.server}" if embedded else ""
+    token_file = host.token_file or (home / "secrets" / FORGE_TOKEN if embedded else None)
+    if token_file is None:
+        raise ConfigurationError(f'host "{host.name}" has no token_file', hint=f"give it one in {home / SETTINGS_FILE}")
+    return GitHubHost(
+        api_url=host.api_url or f"{root}/api/v3",
+        git_url=host.git_url or root,
+        token=lambda: read_secret(token_file.parent.parent, token_file.name) if embedded else _read_token(token_file),
+        agents=settings.agents,
+    )
+
+
+def _read_token(path: Path) -> str:
+    try:
+        return path.expanduser().read_text("utf-8").strip()
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror or error}", hint="correct token_file") from error
+
+
+def _host_finder(settings: Settings, hosts: Mapping[str, GitHost]) -> Callable[[str], GitHost]:
+    """Which host has a repository: the one that names it, else the embedded one, which serves all it has."""
+    named = {repository: host.name for host in settings.hosts for repository in host.repositories}
+    catch_all = next((host.name for host in settings.hosts if host.kind == "embedded" and not host.repositories), None)
+
+    def host_of(repository: str) -> GitHost:
+        name = named.get(repository, catch_all)
+        if name is None:
+            raise ConfigurationError(
+                f"no host serves {repository!r}", hint=f"add it to a host's repositories in {settings.home / SETTINGS_FILE}"
+            )
+        return hosts[name]
+
+    return host_of
+
+
+@contextmanager
+def local_check(
+    path: Path,
+    *,
+    specs: tuple[GateSpec, ...],
+    base: str | None = None,
+    head: str | None = None,
+    workers: int | None = None,
+    log: Callable[[str, str], None] = lambda _gate, _line: None,
+) -> Iterator["LocalCheck"]:
+    """Means to check `path` with no server, ledger or host; what it started and its scratch folder are gone at the end.
+
+    Raises UsageError (no repository, no such revision), ConfigurationError (forge.toml), WorkspaceError.
+    """
+    from forge_dagster import registry
+    from forge_dagster.usecases.check import LocalCheck, default_workers
+    from forge_dagster.workspace.checkout import LocalWorkspace, local_checkout
+    from forge_dagster.workspace.processes import ProcessRun, SystemClock
+
+    home = home_folder()
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot make {home}: {error.strerror or error}", hint="set FORGE_HOME to a writable folder"
+        ) from error
+    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}")
+    try:
+        with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
+            checkout = local_checkout(path, base, head, run)
+            yield LocalCheck(
+                checkout=checkout,
+                specs=specs,
+                gates=registry.gates(),
+                environments=LocalWorkspace(home, run).environments,
+                run=run,
+                clock=SystemClock(),
+                scratch=Path(scratch),
+                workers=workers or default_workers(),
+                cache=home / "cache" / "check" / slug(str(path.resolve())),
+                log=log,
+            )
+    finally:
+        run.stop()

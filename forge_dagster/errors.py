@@ -52,8 +52,16 @@ class HeadMoved(HostError):
     """A merge was refused since the head is no longer the one that was judged (HTTP 409)."""
 
 
+class LedgerError(ForgeError):
+    """The ledger's database cannot be opened, read or written."""
+
+
 class PlatformError(ForgeError):
     """A deployment target refused, or a release did not start."""
+
+
+class ReleaseFailed(PlatformError):
+    """A release ended by itself or never became healthy: its own fault, not the platform's."""
 
 
 class Superseded(ForgeError):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from forge_dagster.domain.changes import Attempt, AttemptState, Change
 from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
@@ -154,6 +154,8 @@ class ToolRequest:
     version: str
     report: Path
     timeout_s: float = 600.0
+    cache: Path | None = None
+    """Folder outside the tree for what the tool itself wants to find again next time; None: it must not cache."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,6 +207,15 @@ class Tool(Protocol):
         ...
 
 
+@runtime_checkable
+class FollowUp(Protocol):
+    """What a Tool may have besides: a second round of commands that depends on the first (which lines, a test on its own)."""
+
+    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
+        """Commands to run after `commands`; `judge` gets the outputs of both, in order. Never raises; empty when not needed."""
+        ...
+
+
 class Environments(Protocol):
     """Installed environments, built once per lock digest and reused."""
 
@@ -237,6 +248,10 @@ class GateContext:
     platform: "Platform | None" = None
     base: Callable[[], AbstractContextManager[Path]] | None = None
     """Gives a checkout of the base revision, made when asked for; None where there is no base."""
+    artifacts: Path | None = None
+    """Folder for what outlives the run, of this repository, job and commit only; None: `scratch` has to do."""
+    cache: Path | None = None
+    """Folder that later runs of the same repository and job see too; None: nothing is kept for them."""
 
 
 class Gate(Protocol):
@@ -426,6 +441,8 @@ class Event:
     repository: str
     payload: Mapping[str, Any]
     received_at: float
+    tries: int = 0
+    """How often handling it was put off or failed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -462,14 +479,17 @@ class Ledger(Protocol):
         """Store an event. False when the delivery is there already (unless its handling failed: then it is due again)."""
         ...
 
-    def due_events(self, limit: int = 100) -> tuple[Event, ...]: ...
-    def finish_event(self, event: int, *, error: str | None = None) -> None:
-        """Mark as handled; with `error`, as failed: due again at most 5 times in all."""
+    def due_events(self, limit: int = 100, *, at: float | None = None) -> tuple[Event, ...]:
+        """Oldest first; those put off until after `at` (None: by the system's clock) are left out."""
+        ...
+
+    def finish_event(self, event: int, *, error: str | None = None, retry_at: float | None = None) -> None:
+        """Mark as handled; with `error`, as failed: due again at most 5 times in all. With `retry_at`: put off, unbounded."""
         ...
 
     # attempts
     def open_attempt(self, attempt: Attempt) -> Attempt | None:
-        """Insert; None when (repository, job, number, head, policy, round) exists: the UNIQUE row of invariant 3."""
+        """Insert; None when (repository, job, number, base_ref, head, policy, round) exists: the UNIQUE row of invariant 3."""
         ...
 
     def attempt(self, attempt_id: int) -> Attempt: ...
@@ -576,6 +596,13 @@ class Workspace(Protocol):
         """The attempt's tree, made once per attempt and reused by all its gates (safe across threads and processes).
 
         CHANGE: base and head merged. RELEASE: the commit itself. Raises RevisionGone, WorkspaceError (conflict with base).
+        """
+        ...
+
+    def merged_tree(self, attempt: Attempt, host: GitHost, *, base_sha: str) -> str | None:
+        """Digest of the tree that merging the attempt's head into `base_sha` gives, as in Checkout.tested_tree; None: conflict.
+
+        Where `base_sha` holds the head already (a landed merge), that is the tree of `base_sha` itself. Raises RevisionGone.
         """
         ...
 

@@ -60,6 +60,8 @@ class Project(_Value):
     files: tuple[str, ...] = ()
     python: PythonProject | None = None
     node: NodeProject | None = None
+    pre_commit_hooks: frozenset[str] = frozenset()
+    """Ids of the hooks in .pre-commit-config.yaml, such as "ruff-format"."""
 
     @property
     def languages(self) -> tuple[Language, ...]:

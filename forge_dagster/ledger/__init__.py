@@ -1,1 +1,1 @@
-"""Durable state in one SQL database."""
+"""Durable state in one SQL database: inbox, attempts, verdicts, trust, rollouts, outbox, audit chain."""

@@ -1,0 +1,82 @@
+"""Which tools a gate uses on a repository: the policy's word, else the repository's own choice, else Forge's default."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from forge_dagster.domain.policy import Policy
+from forge_dagster.domain.project import Language, Project
+from forge_dagster.errors import ConfigurationError
+from forge_dagster.ports import Tool
+
+NAMES = {Language.PYTHON: "Python", Language.TYPESCRIPT: "TypeScript or JavaScript"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A tool to run, and why."""
+
+    tool: Tool
+    because: str
+
+
+def choose(
+    gate: str,
+    *,
+    project: Project,
+    policy: Policy,
+    tools: Iterable[Tool],
+    on_path: Callable[[str], bool] = lambda _program: False,
+) -> tuple[Choice, ...]:
+    """The tools of `gate` to run on `project`, in the order of their names.
+
+    Per language: what `[gates.<gate>] tools` names, else every tool the repository is seen to use, else those that Forge applies
+    by default. A tool of no language is no matter of taste, so the default one always runs, and one without a package runs
+    besides where `on_path` finds its program (kingfisher always, gitleaks where it is installed).
+    Raises ConfigurationError when the policy names a tool that does not serve this gate.
+    """
+    mine = sorted((tool for tool in tools if tool.gate == gate), key=lambda tool: tool.name)
+    named = policy.gate(gate).tools
+    if named is not None:
+        return _named(gate, named, mine, project)
+    picked: list[Choice] = []
+    for language in project.languages:
+        picked += _of_language([tool for tool in mine if tool.language is language], project)
+    for tool in (tool for tool in mine if tool.language is None):
+        reason = tool.chosen(project)
+        if reason is None and tool.default:
+            reason = "Forge's default"
+        if not tool.package and not tool.default:
+            reason = (reason or f"{tool.program} is installed") if on_path(tool.program) else None
+        if reason is not None:
+            picked.append(Choice(tool=tool, because=reason))
+    return tuple(sorted(picked, key=lambda choice: choice.tool.name))
+
+
+def _of_language(tools: list[Tool], project: Project) -> list[Choice]:
+    chosen = [(tool, tool.chosen(project)) for tool in tools]
+    found = [Choice(tool=tool, because=reason) for tool, reason in chosen if reason is not None]
+    return found or [Choice(tool=tool, because="Forge's default: the repository chose none") for tool in tools if tool.default]
+
+
+def _named(gate: str, names: tuple[str, ...], mine: list[Tool], project: Project) -> tuple[Choice, ...]:
+    known = {tool.name: tool for tool in mine}
+    for name in names:
+        if name not in known:
+            raise ConfigurationError(
+                f'[gates.{gate}] tools: "{name}" does not serve this gate', hint=f"tools of {gate}: {', '.join(known)}"
+            )
+    because = f"forge.toml names it in [gates.{gate}]"
+    served = (None, *project.languages)
+    return tuple(Choice(tool=known[name], because=because) for name in dict.fromkeys(names) if known[name].language in served)
+
+
+def why_none(gate: str, *, project: Project, policy: Policy, tools: Iterable[Tool]) -> str:
+    """Why `choose` gave nothing, for the SKIPPED result."""
+    if policy.gate(gate).tools is not None:
+        return f"no tool that forge.toml names in [gates.{gate}] serves a language of this repository"
+    served = [
+        NAMES[language] for language in Language if any(tool.language is language and tool.gate == gate for tool in tools)
+    ]
+    if not project.languages:
+        return f"no language recognised that this gate has tools for ({', '.join(served)})"
+    return f"no {gate} tool chosen by this repository, and Forge imposes none on it"

@@ -1,0 +1,264 @@
+"""Runs the tools of a gate and makes one result of what they say.
+
+A tool may say more about itself than the Protocol asks:
+`needs_environment` (default True): whether it is of no use without the repository's own environment; one that does without is
+taken from there only where the repository depends on it, so that a default tool costs no installation.
+`shared_cache` (default False): whether its cache holds nothing of a repository, and may serve all of them.
+`follow_up`: a second round of commands (ports.FollowUp).
+"""
+
+import contextlib
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forge_dagster import registry
+from forge_dagster.domain.outcomes import Outcome, worst
+from forge_dagster.domain.project import Language, Project
+from forge_dagster.domain.results import GateResult, ToolRun, gate_result
+from forge_dagster.errors import ForgeError, Interrupted, Superseded
+from forge_dagster.gates.judging import believed, crash, errored, judged, missing_hint, placed
+from forge_dagster.gates.reports import fresh, read_reports
+from forge_dagster.gates.selection import Choice, choose, why_none
+from forge_dagster.ports import Command, Environment, FollowUp, GateContext, Tool, ToolOutput, ToolReport, ToolRequest
+
+_LOG_LINE = 500
+"""Characters of an output line that reach the log; a JSON report is one line of megabytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolGate:
+    """A gate that demands nothing but that its tools pass."""
+
+    name: str
+
+    def examine(self, context: GateContext) -> GateResult:
+        """Run the gate's tools. Raises Interrupted, and ConfigurationError for a policy that names a tool of another gate."""
+        return run_tools(context, gate=self.name)
+
+
+def tool_gate(name: str) -> ToolGate:
+    """The gate called `name`, made of every tool that the registry has for it."""
+    return ToolGate(name=name)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """One tool's part: the line shown for it, its findings in place, and where its report files are."""
+
+    run: ToolRun
+    report: ToolReport
+    folder: Path
+
+
+def run_tools(context: GateContext, *, gate: str | None = None, tools: Mapping[str, Tool] | None = None) -> GateResult:
+    """Run every tool that `gate` (default: the context's) has for this project and aggregate: FAILED before ERRORED.
+
+    `tools` are the registry's unless given. SKIPPED, with the reason, when no tool applies or none finds anything to look at.
+    Raises Interrupted when the run is cancelled, ConfigurationError when the policy names a tool of another gate.
+    """
+    gate = gate or context.gate
+    begun = context.clock.monotonic()
+    known = list((registry.tools() if tools is None else tools).values())
+    choices = choose(
+        gate, project=context.project, policy=context.policy, tools=known, on_path=lambda program: bool(shutil.which(program))
+    )
+    if not choices:
+        reason = why_none(gate, project=context.project, policy=context.policy, tools=known)
+        return gate_result(gate, Outcome.SKIPPED, reason=reason)
+    if len(choices) == 1:
+        parts = [run_tool(context, choices[0])]
+    else:
+        with ThreadPoolExecutor(max_workers=len(choices), thread_name_prefix=gate) as pool:
+            parts = [future.result() for future in [pool.submit(run_tool, context, choice) for choice in choices]]
+    result = _together(gate, parts)
+    return result.model_copy(update={"duration_s": context.clock.monotonic() - begun})
+
+
+def _together(gate: str, parts: Sequence[Examined]) -> GateResult:
+    outcome = worst([part.run.outcome for part in parts])
+    speaking = [part.run for part in parts if part.run.outcome is outcome and part.run.reason]
+    return gate_result(
+        gate,
+        outcome,
+        reason="\n".join(_with_name(run) for run in speaking),
+        findings=[finding for part in parts for finding in part.report.findings],
+        tools=tuple(part.run for part in parts),
+        metrics={name: value for part in parts for name, value in part.report.metrics.items()},
+        artifacts={name: str(part.folder / file) for part in parts for name, file in part.report.artifacts.items()},
+    )
+
+
+def _with_name(run: ToolRun) -> str:
+    return run.reason if run.reason.startswith(run.tool) else f"{run.tool}: {run.reason}"
+
+
+def run_tool(context: GateContext, choice: Choice) -> Examined:
+    """Run one tool and judge it. Whatever goes wrong is ERRORED; raises only Interrupted and Superseded."""
+    begun = context.clock.monotonic()
+    tool = choice.tool
+    folder = context.scratch / tool.name / "report"
+    version = ""
+    try:
+        found = locate(context, tool)
+        version = found.version
+        with kept_cache(context, tool, found.environment) as cache:
+            request = _request(context, found, report=fresh(folder), cache=cache)
+            report = _run(context, tool, request, found.environment)
+    except (Interrupted, Superseded):
+        raise
+    except ForgeError as error:
+        report = errored(error.message, hint=error.hint)
+    except Exception as error:  # noqa: BLE001 - a fault in Forge or on disk must not hide the other tools' findings
+        report = errored(f"{tool.name} could not be run ({type(error).__name__}: {error})", hint="run `forge doctor`")
+    run = ToolRun(
+        tool=tool.name,
+        version=version,
+        outcome=report.outcome,
+        reason=report.reason,
+        exit_code=report.exit_code,
+        examined=max(report.examined, 0),
+        chosen_because=choice.because,
+        duration_s=context.clock.monotonic() - begun,
+    )
+    return Examined(run=run, report=report, folder=folder)
+
+
+def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: Environment | None) -> ToolReport:
+    variables = {} if environment is None else environment.variables
+    commands = tool.commands(request)
+    if not commands:
+        return ToolReport(outcome=Outcome.SKIPPED, reason=f"nothing here that {tool.name} looks at")
+    outputs: list[ToolOutput] = []
+    problem = _execute(context, tool, commands, request, variables, outputs)
+    if problem is None and isinstance(tool, FollowUp):
+        problem = _execute(context, tool, tool.follow_up(request, tuple(outputs)), request, variables, outputs)
+    if problem is not None:
+        return problem
+    report = believed(tool, judged(tool, request, tuple(outputs)), outputs)
+    code = report.exit_code if report.exit_code is not None else outputs[0].result.exit_code
+    findings = placed(tool, report.findings, root=request.root, change=context.change)
+    return replace(report, findings=findings, exit_code=code)
+
+
+def _execute(
+    context: GateContext,
+    tool: Tool,
+    commands: Sequence[Command],
+    request: ToolRequest,
+    variables: Mapping[str, str],
+    outputs: list[ToolOutput],
+) -> ToolReport | None:
+    """Run `commands`, adding to `outputs`; the report of the first that crashed. Raises Interrupted."""
+    for command in commands:
+        context.log(f"{tool.name}$ {' '.join(command.argv)}"[:_LOG_LINE])
+        ready = replace(command, environment={**variables, **command.environment})
+        result = context.run.run(ready, log=lambda line: context.log(f"{tool.name}| {line[:_LOG_LINE]}"))
+        if result.ended == "interrupted":
+            raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")
+        problem = crash(tool, result, request.timeout_s)
+        reports = read_reports(request.report)
+        if problem is None and reports.problem:
+            problem = errored(f"{tool.name}: {reports.problem}", hint="make it report less")
+        if problem is not None:
+            return problem
+        outputs.append(ToolOutput(result=result, reports=reports.files))
+    return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Located:
+    """Where a tool's program is. `environment` is where it came from, `repository` the repository's own, if asked for."""
+
+    executable: Path
+    version: str = ""
+    environment: Environment | None = None
+    repository: Environment | None = None
+
+
+def locate(context: GateContext, tool: Tool) -> Located:
+    """Find the program: the repository's environment, Forge's toolbox, or, for a tool without a package, PATH.
+
+    Raises ForgeError when it is nowhere or an environment cannot be made.
+    """
+    own: Environment | None = None
+    language = tool.language
+    if language is not None and (
+        getattr(tool, "needs_environment", True) or depends_on(context.project, language, tool.package)
+    ):
+        own = context.environments.of(language, root=context.root, project=context.project, log=context.log)
+        program = own.executable(tool.program)
+        if program is not None:
+            version = own.versions.get(tool.package, "")
+            return Located(executable=program, version=version, environment=own, repository=own)
+    if not tool.package:
+        path = shutil.which(tool.program)
+        if path is None:
+            raise ForgeError(f"{tool.name}: there is no {tool.program} on PATH", hint=missing_hint(tool))
+        return Located(executable=Path(path), repository=own, environment=own)
+    box = context.environments.toolbox(language, tool.package, log=context.log)
+    program = box.executable(tool.program)
+    if program is None:
+        raise ForgeError(f"{tool.name}: {tool.program} is not in Forge's toolbox", hint=missing_hint(tool))
+    return Located(executable=program, version=box.versions.get(tool.package, ""), environment=box, repository=own)
+
+
+def depends_on(project: Project, language: Language, package: str) -> bool:
+    """Whether the repository declares `package`, and so decides its version."""
+    found = project.python if language is Language.PYTHON else project.node
+    return found is not None and bool(package) and package in found.dependencies
+
+
+def _request(context: GateContext, found: Located, *, report: Path, cache: Path) -> ToolRequest:
+    return ToolRequest(
+        root=context.root.resolve(),
+        project=context.project,
+        change=context.change,
+        policy=context.policy,
+        environment=found.repository or found.environment,
+        executable=found.executable,
+        version=found.version,
+        report=report.resolve(),
+        timeout_s=context.policy.gate(context.gate).timeout,
+        cache=cache.resolve(),
+    )
+
+
+@contextlib.contextmanager
+def kept_cache(context: GateContext, tool: Tool, environment: Environment | None) -> Iterator[Path]:
+    """A folder for what the tool wants to find again: one per repository and job, so a release never reads what a change wrote.
+
+    Where another run is using it just now (mypy's database takes one writer) or there is none, an empty one of this run.
+    """
+    cold = context.scratch / tool.name / "cache"
+    cold.mkdir(parents=True, exist_ok=True)
+    if getattr(tool, "shared_cache", False) and environment is not None and environment.bin_directories:
+        shared = environment.bin_directories[0].parent / ".forge-cache" / tool.name
+        yield shared if _writable(shared) else cold
+        return
+    if context.cache is None or not _writable(context.cache / tool.name):
+        yield cold
+        return
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(context.cache / f"{tool.name}.lock")
+    try:
+        lock.acquire(blocking=False)
+    except (Timeout, OSError):
+        yield cold
+        return
+    try:
+        yield context.cache / tool.name
+    finally:
+        lock.release()
+
+
+def _writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)

@@ -1,0 +1,270 @@
+"""The embedded host: what is on disk, who may come in, and where events go. Pull requests and checks build on it."""
+
+import hashlib
+import secrets
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+from sqlalchemy import Connection, Row, insert, select, update
+
+from forge_dagster.errors import ConfigurationError
+from forge_dagster.hosts.embedded import schema
+from forge_dagster.hosts.embedded.database import Database
+from forge_dagster.hosts.embedded.git import BareRepository
+from forge_dagster.hosts.embedded.hooks import write_hooks
+from forge_dagster.hosts.embedded.refusals import not_found
+from forge_dagster.hosts.embedded.rules import KINDS, Kind, is_login, is_ref_name, is_repository
+from forge_dagster.ports import Run
+
+GHOST = "ghost"
+"""GitHub's name for somebody unknown: who moved a branch while nobody was watching."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Login:
+    """Who is calling, and what the token lets them do (`kind` of the token; a read token of an agent only reads)."""
+
+    id: int
+    login: str
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Repository:
+    """A hosted repository. Times are seconds since the epoch."""
+
+    id: int
+    full_name: str
+    default_branch: str
+    created_at: float
+    pushed_at: float
+    path: Path
+
+    @property
+    def owner(self) -> str:
+        """Part of the name before the slash."""
+        return self.full_name.partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """Part of the name after the slash."""
+        return self.full_name.partition("/")[2]
+
+
+class EmbeddedHost:
+    """State of the host in `home/host`. Administration needs no `run`; serving repositories does (git runs through it)."""
+
+    def __init__(
+        self,
+        home: Path,
+        *,
+        run: Run | None = None,
+        protected: Sequence[str] = ("main", "staging"),
+        now: Callable[[], float] = time.time,
+    ) -> None:
+        self.folder = home / "host"
+        self.database = Database(self.folder / "host.db")
+        self.protected = tuple(protected)
+        self.now = now
+        self.pushing: dict[tuple[int, str, str], Login] = {}
+        """(repository, branch, new commit) -> who is pushing it right now."""
+        self.changed = threading.Event()
+        """Set when there is something to deliver."""
+        self.facts: dict[tuple[str, ...], Any] = {}
+        """What git said of pairs of commits: never changes, so it is kept (bounded by its user)."""
+        self._run = run
+        self._locks: dict[int, threading.RLock] = {}
+        self._guard = threading.Lock()
+
+    # --- repositories
+
+    def create_repository(self, full_name: str, *, default_branch: str = "main") -> None:
+        """Make an empty repository; no-op when it exists. Raises ConfigurationError for a name that cannot be one."""
+        if not is_repository(full_name) or not is_ref_name(default_branch):
+            hint = "use owner/name of letters, digits, dots, dashes and underscores"
+            raise ConfigurationError(f"{full_name!r} is no repository name", hint=hint)
+        path = self.path_of(full_name)
+        _create_bare(path, default_branch, hooks=write_hooks(self.folder / "hooks"))
+        with self.database.writing() as connection:
+            known = connection.execute(select(schema.repositories.c.id).where(schema.repositories.c.full_name == full_name))
+            if known.first() is None:
+                row = {
+                    "full_name": full_name,
+                    "default_branch": default_branch,
+                    "created_at": self.now(),
+                    "pushed_at": self.now(),
+                }
+                connection.execute(insert(schema.repositories).values(next_number=1, **row))
+
+    def repositories(self) -> tuple[str, ...]:
+        """Full names, in order."""
+        with self.database.reading() as connection:
+            names = connection.execute(select(schema.repositories.c.full_name).order_by(schema.repositories.c.full_name))
+            return tuple(names.scalars())
+
+    def repository(self, full_name: str) -> Repository:
+        """Raises Refused (404)."""
+        table = schema.repositories
+        with self.database.reading() as connection:
+            row = connection.execute(select(table).where(table.c.full_name == full_name)).first()
+        if row is None:
+            raise not_found()
+        return Repository(
+            id=row.id,
+            full_name=row.full_name,
+            default_branch=row.default_branch,
+            created_at=row.created_at,
+            pushed_at=row.pushed_at,
+            path=self.path_of(row.full_name),
+        )
+
+    def path_of(self, full_name: str) -> Path:
+        """Folder of the bare repository."""
+        return self.folder / "repositories" / f"{full_name}.git"
+
+    def git(self, repository: Repository) -> BareRepository:
+        """Git in the repository. Raises ConfigurationError on a host opened for administration only."""
+        if self._run is None:
+            raise ConfigurationError("this embedded host was opened without a way to run git", hint="pass run=ProcessRun(...)")
+        return BareRepository(repository.path, self._run)
+
+    @contextmanager
+    def locked(self, repository: Repository) -> Iterator[None]:
+        """One at a time through what touches both git and the database."""
+        with self._guard:
+            lock = self._locks.setdefault(repository.id, threading.RLock())
+        with lock:
+            yield
+
+    @contextmanager
+    def moving(self, repository: Repository, ref: str, new: str, by: Login) -> Iterator[None]:
+        """Note who moves a ref to `new`, so that whoever notices first names the right one."""
+        self.pushing[(repository.id, ref, new)] = by
+        try:
+            yield
+        finally:
+            self.pushing.pop((repository.id, ref, new), None)
+
+    # --- accounts
+
+    def create_token(self, login: str, kind: Kind) -> str:
+        """A new token, told this once: only its SHA-256 is kept (256 random bits need no slow hash).
+
+        The first token makes the account; later ones must agree on whether it is an agent. Raises ConfigurationError.
+        """
+        if kind not in KINDS or not is_login(login):
+            raise ConfigurationError(f"cannot make a token for {login!r} of kind {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
+        token = f"forge_{kind}_{secrets.token_urlsafe(32)}"
+        with self.database.writing() as connection:
+            user = self._account(connection, login, kind)
+            values = {"user_id": user, "digest": _digest(token), "kind": kind, "created_at": self.now()}
+            connection.execute(insert(schema.tokens).values(**values))
+        return token
+
+    def _account(self, connection: Connection, login: str, kind: Kind) -> int:
+        known = connection.execute(select(schema.users).where(schema.users.c.login == login)).first()
+        if known is None:
+            made = insert(schema.users).values(login=login, kind=kind).returning(schema.users.c.id)
+            return cast(int, connection.execute(made).scalar_one())
+        if kind not in ("read", known.kind):
+            if known.kind != "read":
+                raise ConfigurationError(f"{login} is of kind {known.kind}, not {kind}", hint="choose another login")
+            connection.execute(update(schema.users).where(schema.users.c.id == known.id).values(kind=kind))
+        return cast(int, known.id)
+
+    def revoke(self, token: str) -> bool:
+        """End a token at once. False when it was not valid."""
+        table = schema.tokens
+        with self.database.writing() as connection:
+            where = (table.c.digest == _digest(token)) & table.c.revoked_at.is_(None)
+            return connection.execute(update(table).where(where).values(revoked_at=self.now())).rowcount == 1
+
+    def revoke_all(self, login: str) -> int:
+        """End every token of `login`; how many."""
+        table, users = schema.tokens, schema.users
+        with self.database.writing() as connection:
+            ids = select(users.c.id).where(users.c.login == login)
+            where = table.c.user_id.in_(ids) & table.c.revoked_at.is_(None)
+            return connection.execute(update(table).where(where).values(revoked_at=self.now())).rowcount
+
+    def login_of(self, token: str) -> Login | None:
+        """Who a token belongs to; None when it is wrong or revoked. The look-up by digest leaks nothing by its time."""
+        table, users = schema.tokens, schema.users
+        query = select(users.c.id, users.c.login, table.c.kind).join(users, users.c.id == table.c.user_id)
+        with self.database.reading() as connection:
+            row = connection.execute(query.where(table.c.digest == _digest(token), table.c.revoked_at.is_(None))).first()
+        return None if row is None else Login(id=row.id, login=row.login, kind=row.kind)
+
+    def user(self, connection: Connection, user_id: int) -> Row[Any]:
+        """Account by id."""
+        return connection.execute(select(schema.users).where(schema.users.c.id == user_id)).one()
+
+    def ghost(self) -> Login:
+        """The account for deeds whose doer is unknown; it has no token."""
+        with self.database.writing() as connection:
+            return Login(id=self._account(connection, GHOST, "read"), login=GHOST, kind="read")
+
+    # --- webhooks
+
+    def add_webhook(self, url: str, secret: str, events: Sequence[str] | None = None) -> int:
+        """Send `events` (None: all) to `url`, signed with `secret`. The same address again replaces secret and events."""
+        table = schema.webhooks
+        values = {"secret": secret, "events": sorted(events) if events else ["*"]}
+        with self.database.writing() as connection:
+            known = connection.execute(select(table.c.id).where(table.c.url == url)).scalar()
+            if known is not None:
+                connection.execute(update(table).where(table.c.id == known).values(**values))
+                return cast(int, known)
+            made = insert(table).values(url=url, created_at=self.now(), **values).returning(table.c.id)
+            return cast(int, connection.execute(made).scalar_one())
+
+    def close(self) -> None:
+        """Close the database."""
+        self.database.close()
+
+
+def _digest(token: str) -> str:
+    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
+
+
+_CONFIG = """\
+[core]
+	repositoryformatversion = 0
+	filemode = true
+	bare = true
+	hooksPath = {hooks}
+	fsync = committed,reference
+[gc]
+	auto = 0
+[http]
+	receivepack = true
+	getanyfile = false
+[transfer]
+	fsckObjects = true
+[receive]
+	advertisePushOptions = true
+	procReceiveRefs = refs/for
+	hideRefs = refs/pull
+	autogc = false
+	maxInputSize = {limit}
+[uploadpack]
+	allowReachableSHA1InWant = true
+"""
+
+PUSH_LIMIT = 1024 * 1024 * 1024
+"""Bytes of one push's pack; git refuses more."""
+
+
+def _create_bare(path: Path, default_branch: str, *, hooks: Path) -> None:
+    """The layout of gitrepository-layout(5). Written anew each time, so that an upgrade reaches old repositories."""
+    for folder in ("objects/info", "objects/pack", "refs/heads", "refs/tags"):
+        (path / folder).mkdir(parents=True, exist_ok=True)
+    quoted = '"' + str(hooks).replace("\\", "\\\\").replace('"', '\\"') + '"'
+    (path / "config").write_text(_CONFIG.format(hooks=quoted, limit=PUSH_LIMIT), "utf-8")
+    if not (path / "HEAD").exists():
+        (path / "HEAD").write_text(f"ref: refs/heads/{default_branch}\n", "utf-8")

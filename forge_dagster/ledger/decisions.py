@@ -1,0 +1,76 @@
+"""What was found, decided and approved, and how far each agent is trusted."""
+
+import json
+
+from sqlalchemy import select
+
+from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
+from forge_dagster.domain.results import GateResult
+from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.tables import approvals, results, trust, verdicts
+
+
+class Decisions:
+    """The `results and verdicts` and `trust` parts of ports.Ledger."""
+
+    _database: Database
+
+    def put_result(self, attempt_id: int, result: GateResult) -> None:
+        """See ports.Ledger. The same gate again replaces its result."""
+        values = {"attempt_id": attempt_id, "gate": result.gate, "body": dump(result.model_dump(mode="python"))}
+        with self._database.write() as connection:
+            connection.execute(self._database.upsert(results, values))
+
+    def results(self, attempt_id: int) -> dict[str, GateResult]:
+        """See ports.Ledger."""
+        query = select(results.c.gate, results.c.body).where(results.c.attempt_id == attempt_id)
+        with self._database.read() as connection:
+            return {row.gate: GateResult.model_validate(json.loads(row.body)) for row in connection.execute(query)}
+
+    def put_verdict(self, verdict: Verdict, at: float) -> None:
+        """See ports.Ledger. A later verdict (after an approval) replaces the one before; the audit log keeps both."""
+        values = {"attempt_id": verdict.attempt_id, "body": dump(verdict.model_dump(mode="json")), "at": at}
+        with self._database.write() as connection:
+            connection.execute(self._database.upsert(verdicts, values))
+
+    def verdict(self, attempt_id: int) -> Verdict | None:
+        """See ports.Ledger."""
+        with self._database.read() as connection:
+            body = connection.execute(select(verdicts.c.body).where(verdicts.c.attempt_id == attempt_id)).scalar()
+        return None if body is None else Verdict.model_validate(json.loads(body))
+
+    def put_approval(self, approval: Approval) -> None:
+        """See ports.Ledger. A person's later word on the same head replaces the earlier one."""
+        values = {
+            "repository": approval.repository,
+            "number": approval.number,
+            "head_sha": approval.head_sha,
+            "person": approval.by.casefold(),
+            "body": dump(approval.model_dump(mode="json")),
+            "at": approval.at,
+        }
+        with self._database.write() as connection:
+            connection.execute(self._database.upsert(approvals, values))
+
+    def approvals(self, repository: str, number: int, head_sha: str) -> tuple[Approval, ...]:
+        """See ports.Ledger. Oldest first, one per person."""
+        query = (
+            select(approvals.c.body)
+            .where(approvals.c.repository == repository, approvals.c.number == number, approvals.c.head_sha == head_sha)
+            .order_by(approvals.c.at, approvals.c.person)
+        )
+        with self._database.read() as connection:
+            return tuple(Approval.model_validate(json.loads(row.body)) for row in connection.execute(query))
+
+    def trust(self, *, agent: str, repository: str) -> TrustLevel:
+        """See ports.Ledger. L0 for an agent that is not known in this repository."""
+        query = select(trust.c.level).where(trust.c.agent == agent, trust.c.repository == repository)
+        with self._database.read() as connection:
+            level = connection.execute(query).scalar()
+        return TrustLevel.L0 if level is None else TrustLevel(level)
+
+    def set_trust(self, *, agent: str, repository: str, level: TrustLevel, by: str, at: float) -> None:
+        """See ports.Ledger."""
+        values = {"agent": agent, "repository": repository, "level": int(level), "set_by": by, "at": at}
+        with self._database.write() as connection:
+            connection.execute(self._database.upsert(trust, values))

@@ -1,0 +1,24 @@
+"""The ledger in one SQL database: SQLite on a small machine, PostgreSQL where there are many."""
+
+from forge_dagster.ledger.attempts import Attempts
+from forge_dagster.ledger.audit import AuditLog
+from forge_dagster.ledger.database import Database
+from forge_dagster.ledger.decisions import Decisions
+from forge_dagster.ledger.delivery import Delivery
+from forge_dagster.ledger.inbox import Inbox
+from forge_dagster.ledger.outbox import Outbox
+
+
+class SqlLedger(Inbox, Attempts, Decisions, Delivery, Outbox, AuditLog):
+    """ports.Ledger at `url`: `sqlite:////path/ledger.db` or `postgresql://...`.
+
+    Connects when first used. Safe for threads and processes. Every method raises LedgerError when the database cannot answer.
+    Each call is one transaction that has the database to itself, so that calls behave as if made one after another.
+    """
+
+    def __init__(self, url: str) -> None:
+        self._database = Database(url)
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._database.close()

@@ -1,0 +1,22 @@
+"""How assets, sensors and schedules come by Forge's services. No I/O until somebody asks."""
+
+from pathlib import Path
+
+import dagster as dg
+
+from forge_dagster.bootstrap import build_services
+from forge_dagster.ports import Services
+
+
+class Forge(dg.ConfigurableResource):  # type: ignore[type-arg]
+    """Forge's home on this machine. Empty: $FORGE_HOME, else ~/.forge."""
+
+    home: str = ""
+
+    def services(self) -> Services:
+        """All that use cases need, built once per process and home. Raises ForgeError when the home cannot be used."""
+        return build_services(Path(self.home) if self.home else None)
+
+    def ready(self) -> Services:
+        """As `services`, for what runs by itself. Raises ConfigurationError when Forge was never started here."""
+        return self.services()

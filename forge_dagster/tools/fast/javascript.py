@@ -1,0 +1,31 @@
+"""What the JavaScript and TypeScript tools have in common."""
+
+from collections.abc import Iterable
+
+from forge_dagster.domain.project import Project
+from forge_dagster.ports import ToolRequest
+from forge_dagster.tools.evidence import node_sign
+
+SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
+TYPED = (".ts", ".tsx", ".mts", ".cts")
+_PACKAGES = {"biome": "@biomejs/biome"}
+_FILES = {
+    "biome": ("biome.json", "biome.jsonc"),
+    "dprint": ("dprint.json",),
+    "oxlint": (".oxlintrc.json",),
+    "oxfmt": (".oxfmtrc.json",),
+}
+
+
+def node_directory(request: ToolRequest) -> str:
+    """The Node project's folder, relative to the root."""
+    return request.project.node.directory if request.project.node is not None else ""
+
+
+def other_node_tool(project: Project, programs: Iterable[str]) -> str | None:
+    """The first of `programs` that the repository is seen to use, and why; None where it uses none of them."""
+    for name in programs:
+        sign = node_sign(project, package=_PACKAGES.get(name, name), program=name, files=_FILES.get(name, ()))
+        if sign is not None:
+            return f"{name}: {sign}"
+    return None

@@ -1,0 +1,166 @@
+"""prettier `--check`, on the targets of the repository's own script where it has one.
+
+Exit codes (prettier.io/docs/cli): 0 all formatted, 1 some not, 2 something went wrong, which a syntax error is too. It has no
+machine-readable report: its debug log names every file it looks at, `[warn]` those that differ, `[error]` what went wrong, and
+a last line says that all is well.
+"""
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict
+
+from forge_dagster.domain.findings import Finding
+from forge_dagster.domain.outcomes import Category, Outcome
+from forge_dagster.domain.places import inside
+from forge_dagster.domain.project import Language, Project
+from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.diffs import first_change
+from forge_dagster.tools.evidence import node_sign
+from forge_dagster.tools.fast.formatting import unformatted
+from forge_dagster.tools.fast.javascript import SOURCES, node_directory, other_node_tool
+from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
+from forge_dagster.tools.scripts import Invocation, invocations, kept
+
+_LOOKED = re.compile(r"\[debug\] resolve config from '(.+)'")
+_WARNED = re.compile(r"\[warn\] (.+)")
+_ERROR = re.compile(
+    r"\[error\] (?P<file>.+?): (?P<kind>[A-Za-z]*Error): (?P<message>.*?)(?: \((?P<line>\d+):(?P<column>\d+)\))?"
+)
+_ALL_WELL = "All matched files use Prettier code style!"
+_WITH_VALUE = frozenset(("--config", "--ignore-path", "--plugin", "--parser", "--config-precedence"))
+_ALONE = frozenset(
+    ("--no-config", "--no-editorconfig", "--ignore-unknown", "-u", "--no-error-on-unmatched-pattern", "--with-node-modules")
+)
+_CONFIGURATION = (
+    ".prettierrc", ".prettierrc.json", ".prettierrc.json5", ".prettierrc.yaml", ".prettierrc.yml", ".prettierrc.toml",
+    ".prettierrc.js", ".prettierrc.mjs", ".prettierrc.cjs", ".prettierrc.ts", ".prettierrc.mts", ".prettierrc.cts",
+    "prettier.config.js", "prettier.config.mjs", "prettier.config.cjs", "prettier.config.ts", ".prettierignore",
+)  # fmt: skip
+_SOURCES = f"**/*.{{{','.join(ending[1:] for ending in SOURCES)}}}"
+_SHOWN_FILES = 5
+"""Files whose first difference is looked up; each costs a start of node."""
+
+
+class Prettier(BaseModel):
+    """The adapter."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = "prettier"
+    gate: str = "format"
+    language: Language | None = Language.TYPESCRIPT
+    default: bool = True
+    program: str = "prettier"
+    package: str = "prettier"
+    needs_environment: bool = False
+
+    def chosen(self, project: Project) -> str | None:
+        """By its key in package.json, a script, its configuration, its hook, or as a declared dependency."""
+        return node_sign(
+            project, package="prettier", program="prettier", key="prettier", files=_CONFIGURATION, hooks=("prettier",)
+        )
+
+    def rival(self, project: Project) -> str | None:
+        """A formatter the repository uses that Forge cannot run."""
+        return other_node_tool(project, ("biome", "dprint", "oxfmt", "standard", "ts-standard", "xo"))
+
+    def commands(self, request: ToolRequest) -> Sequence[Command]:
+        """The check; none where there is no file of a kind that Forge would look at by itself."""
+        if self.chosen(request.project) is None and not request.project.files_ending(*SOURCES):
+            return ()
+        options, targets = _call(request)
+        level = "--loglevel" if request.version.startswith("2.") else "--log-level"
+        return (self._command(request, "--check", level, "debug", *options, "--", *targets),)
+
+    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
+        """For the first files that differ: what prettier makes of each, and what is there now."""
+        if not outputs or outputs[0].result.exit_code not in (1, 2):
+            return ()
+        commands = []
+        options, _ = _call(request)
+        for name in _differing(request, outputs[0])[:_SHOWN_FILES]:
+            commands.append(self._command(request, *options, "--", name))
+            commands.append(Command(argv=("cat", "--", name), cwd=self._cwd(request), timeout_s=request.timeout_s))
+        return commands
+
+    def _command(self, request: ToolRequest, *arguments: str) -> Command:
+        return Command(
+            argv=(str(request.executable), *arguments),
+            cwd=self._cwd(request),
+            environment={"NO_COLOR": "1", "FORCE_COLOR": "0"},
+            timeout_s=request.timeout_s,
+        )
+
+    def _cwd(self, request: ToolRequest) -> Path:
+        return request.root / node_directory(request)
+
+    @careful
+    def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
+        """A finding per file that differs or does not parse; PASSED only with prettier's own last line."""
+        check = outputs[0]
+        code = check.result.exit_code
+        said = text(check.result.stderr)
+        looked = _looked(request, check)
+        differing = _differing(request, check)
+        changes = {}
+        for name, made, there in zip(differing, outputs[1::2], outputs[2::2], strict=False):
+            changes[name] = first_change(text(there.result.stdout), text(made.result.stdout), name)
+        where = node_directory(request)
+        findings = [
+            unformatted(self.name, place(request, n, directory=where), changes.get(n), "prettier --write") for n in differing
+        ]
+        broken = [self._broken(request, match) for line in said.splitlines() if (match := _ERROR.fullmatch(line))]
+        if code == 2 and broken:
+            return report(Outcome.FAILED, check, examined=len(looked), findings=(*broken, *findings))
+        if code == 1 and findings and not broken:
+            return report(Outcome.FAILED, check, examined=len(looked), findings=tuple(findings))
+        if code == 0 and _ALL_WELL in text(check.result.stdout) and not findings and not broken:
+            return report(Outcome.PASSED, check, examined=len(looked))
+        errors = [line for line in said.splitlines() if line.startswith("[error]")]
+        raise Unreadable(f"prettier ended with {code}: {' '.join(errors)[:500] or complaint(check)}")
+
+    def _broken(self, request: ToolRequest, match: "re.Match[str]") -> Finding:
+        return Finding(
+            tool=self.name,
+            rule="invalid-syntax" if match["kind"] == "SyntaxError" else match["kind"],
+            message=match["message"],
+            category=Category.FORMAT,
+            file=place(request, match["file"], directory=node_directory(request)),
+            line=int(match["line"]) if match["line"] else None,
+            column=max(int(match["column"]), 1) if match["column"] else None,
+            suggested_fix="correct the syntax",
+        )
+
+
+def _call(request: ToolRequest) -> tuple[list[str], list[str]]:
+    """(options, targets) of the repository's own script: one that checks before one that writes; the whole tree without.
+
+    Of a repository that did not choose prettier only the sources are looked at, not its documents and data.
+    """
+    node = request.project.node
+    calls = invocations(node.scripts, "prettier") if node is not None else ()
+    checks = [call for call in calls if call.has("--check", "-c", "--list-different", "-l")]
+    own: Invocation | None = next(iter([*checks, *(call for call in calls if call.has("--write", "-w"))]), None)
+    if own is None:
+        return [], ["."] if ADAPTER.chosen(request.project) is not None else [_SOURCES]
+    options, targets = kept(own.arguments, with_value=_WITH_VALUE, alone=_ALONE)
+    return options, targets or ["."]
+
+
+def _looked(request: ToolRequest, check: ToolOutput) -> set[str]:
+    """Paths that prettier resolved a configuration for, except the ignore files it reads for itself."""
+    names = {match[1] for line in text(check.result.stderr).splitlines() if (match := _LOOKED.fullmatch(line))}
+    found = {inside(request.root, name, directory=node_directory(request)) for name in names}
+    return {name for name in found if name is not None and name in request.project.files and not name.endswith("ignore")}
+
+
+def _differing(request: ToolRequest, check: ToolOutput) -> list[str]:
+    """Files named by `[warn]`, which also says other things: only what it looked at counts. Relative to the project."""
+    looked = _looked(request, check)
+    named = [match[1] for line in text(check.result.stderr).splitlines() if (match := _WARNED.fullmatch(line))]
+    return [name for name in dict.fromkeys(named) if inside(request.root, name, directory=node_directory(request)) in looked]
+
+
+ADAPTER = Prettier()

@@ -1,0 +1,157 @@
+"""Let one gate judge one attempt, and keep its result."""
+
+import hashlib
+import traceback
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+from forge_dagster.domain.changes import Attempt
+from forge_dagster.domain.graph import Job
+from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.errors import ForgeError, Interrupted, Superseded
+from forge_dagster.ports import Checkout, Clock, Environments, Gate, GateContext, Platform, Run, Services
+from forge_dagster.usecases.deadline import Deadline, limited
+
+Log = Callable[[str], None]
+
+
+def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log: Log) -> GateResult:
+    """Judge `attempt_id` by the gate called `gate` in the Dagster run `run_id`, store the result and return it.
+
+    Whatever goes wrong in the gate is an ERRORED result. Raises only Superseded (another run is the effective one, or the
+    attempt is over), Interrupted (the run was cancelled: nothing is stored), and what the ledger itself raises when it cannot
+    be reached, since then there is no place to keep an answer; the verdict counts a missing result as ERRORED.
+    """
+    attempt = services.ledger.claim(attempt_id, run_id)
+    results = services.ledger.results(attempt_id)
+    earlier = results.get(gate)
+    if earlier is not None and may_resume(attempt, earlier) and artifact_intact(earlier):
+        log(f"{gate}: what an earlier run of this release built is still there and is used again")
+        return earlier.model_copy(update={"cached": True})
+    begun = services.clock.monotonic()
+    try:
+        checkout = services.workspace.checkout(attempt, services.host_of(attempt.repository), log=log)
+        context = gate_context(
+            gate=gate,
+            job=attempt.job,
+            checkout=checkout,
+            scratch=services.workspace.scratch(attempt, gate),
+            run=services.run_for(run_id),
+            environments=services.workspace.environments,
+            clock=services.clock,
+            log=log,
+            results=results,
+            platform=services.platforms.get(checkout.policy.deploy.platform),
+            artifacts=services.settings.home / "artifacts" / attempt.repository / attempt.job.value / attempt.head_sha,
+            cache=services.settings.home / "cache" / attempt.repository / attempt.job.value,
+        )
+    except (Superseded, Interrupted):
+        raise
+    except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
+        result = _errored(gate, error, log)
+        result = result.model_copy(update={"duration_s": services.clock.monotonic() - begun})
+    else:
+        result = examine_gate(context, services.gates)
+    services.ledger.put_result(attempt_id, result)
+    return result
+
+
+def may_resume(attempt: Attempt, earlier: GateResult) -> bool:
+    """Whether a result of an earlier run of the same attempt stands: only a release's build, so that a killed worker's
+    successor rolls out the very artifact that the rollout began with.
+    """
+    return attempt.job is Job.RELEASE and earlier.gate == "build" and earlier.outcome is Outcome.PASSED
+
+
+def gate_context(
+    *,
+    gate: str,
+    job: Job,
+    checkout: Checkout,
+    scratch: Path,
+    run: Run,
+    environments: Environments,
+    clock: Clock,
+    log: Log,
+    results: Mapping[str, GateResult],
+    platform: Platform | None = None,
+    artifacts: Path | None = None,
+    cache: Path | None = None,
+) -> GateContext:
+    """What the gate may look at. Makes the folder `scratch`; the others are made by the gate that needs them."""
+    scratch.mkdir(parents=True, exist_ok=True)
+    return GateContext(
+        gate=gate,
+        job=job,
+        change=checkout.change,
+        project=checkout.project,
+        policy=checkout.policy,
+        root=checkout.root,
+        scratch=scratch,
+        run=run,
+        environments=environments,
+        clock=clock,
+        log=log,
+        results=dict(results),
+        platform=platform,
+        base=checkout.base,
+        artifacts=artifacts,
+        cache=cache,
+    )
+
+
+def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
+    """Judge by one gate under its policy: switched off, time limit, duration, and faults turned into ERRORED.
+
+    Raises only Interrupted (the run was cancelled).
+    """
+    section = context.policy.gate(context.gate)
+    if not section.enabled:
+        return gate_result(context.gate, Outcome.SKIPPED, reason="disabled by policy")
+    gate = gates.get(context.gate)
+    if gate is None:
+        reason = f'this installation of Forge has no gate "{context.gate}"\n  -> install Forge again'
+        return gate_result(context.gate, Outcome.ERRORED, reason=reason)
+    begun = context.clock.monotonic()
+    run = Deadline(inner=context.run, clock=context.clock, at=begun + section.timeout)
+    try:
+        result = gate.examine(replace(context, run=run))
+    except (Superseded, Interrupted):
+        raise
+    except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
+        result = _errored(context.gate, error, context.log)
+    elapsed = context.clock.monotonic() - begun
+    return limited(result, elapsed_s=elapsed, limit_s=section.timeout).model_copy(update={"duration_s": elapsed})
+
+
+def _errored(gate: str, error: Exception, log: Log) -> GateResult:
+    if isinstance(error, ForgeError):
+        return gate_result(gate, Outcome.ERRORED, reason=str(error))
+    for line in traceback.format_exception(error):
+        log(line.rstrip("\n"))
+    hint = "this is a fault in Forge, not in the change: run the gate again, and report it"
+    reason = f"{type(error).__name__}: {error} (at {_place(error)})\n  -> {hint}"
+    return gate_result(gate, Outcome.ERRORED, reason=reason)
+
+
+def _place(error: Exception) -> str:
+    """File and line where an unexpected exception was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    if not frames:
+        return "an unknown place"
+    last = frames[-1]
+    parts = Path(last.filename).parts
+    return f"{'/'.join(parts[-3:])}:{last.lineno}, in {last.name}"
+
+
+def artifact_intact(result: GateResult) -> bool:
+    """Whether the artifact a result speaks of is still on disk, byte for byte."""
+    path = Path(result.artifacts.get("artifact", ""))
+    try:
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError:
+        return False
+    return result.artifacts.get("digest") == f"sha256:{digest}"

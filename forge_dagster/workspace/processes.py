@@ -1,0 +1,330 @@
+"""The only place that starts a process. Each command is a process group of its own that never outlives its reason to run.
+
+Four things end a group: its time limit, `stop()`, the end of this interpreter, and its own leader's exit (what the leader left
+behind is killed too). Against a `kill -9` of this process there is the parent-death signal for the leader (util-linux
+`setpriv`), and for the rest a record per live group under `home/processes/<run_id>/`, which `reap` works off. Every process
+also carries a mark in its environment, by which one that left its group (a daemon) is found; a program that removes the mark is
+the sandbox's business, not this module's.
+"""
+
+import contextlib
+import functools
+import itertools
+import json
+import os
+import re
+import select
+import shutil
+import subprocess
+import tempfile
+import threading
+import time
+import weakref
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from forge_dagster.errors import Interrupted, UsageError, WorkspaceError
+from forge_dagster.ports import Command, Ended, ProcessResult
+from forge_dagster.workspace.network import network_environment
+from forge_dagster.workspace.reaping import DIRECTORY_PREFIX, MARK, kill_group, kill_marked, owner_name, start_time
+from forge_dagster.workspace.streams import DRAIN_S, Streams
+
+_POLL_S = 1.0
+"""Longest time until a run notices that the main thread is gone."""
+_NO_PIDFD_POLL_S = 0.01
+_UNKILLABLE_S = 5.0
+"""A process in uninterruptible sleep does not die when killed; after this it is left to the system."""
+_LONG_S = 60.0
+"""From this on a command may have seen pids wrap around, so its daemons are looked for among all processes."""
+_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+
+
+class SystemClock:
+    """The machine's clock."""
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return time.time()
+
+    def monotonic(self) -> float:
+        """Seconds that only ever rise."""
+        return time.monotonic()
+
+
+@dataclass(slots=True)
+class _Group:
+    """A live process group: its number is its leader's pid, reserved until the leader is waited for."""
+
+    process: "subprocess.Popen[bytes]"
+    mark: str
+    started: float
+    record: Path | None = None
+
+
+@dataclass(slots=True)
+class _State:
+    """What outlives a ProcessRun object long enough to be cleaned up. No lock: single dict operations only."""
+
+    run_id: str
+    records: Path | None
+    owner: str
+    stopped: bool = False
+    stop_pipe: tuple[int, int] = field(default_factory=os.pipe)
+    groups: dict[int, _Group] = field(default_factory=dict)
+    directory: Path | None = None
+    numbers: Iterator[int] = field(default_factory=itertools.count)
+
+    def kill_all(self) -> None:
+        self.stopped = True
+        with contextlib.suppress(OSError):
+            os.write(self.stop_pipe[1], b"x")
+        for group in list(self.groups.values()):
+            kill_group(group.process.pid)
+
+    def close(self) -> None:
+        if not self.owner.startswith(f"{os.getpid()}@"):
+            return  # a forked child
+        self.kill_all()
+        for descriptor in self.stop_pipe:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
+        if self.directory is not None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        if self.records is not None:
+            _note(self.records, self.owner).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.records.rmdir()
+
+
+class ProcessRun:
+    """Runs the processes of one run. Thread-safe; `stop` may be called from any thread and from a signal handler.
+
+    `home` None: no records are kept, so what survives a `kill -9` of this process cannot be reaped. `run_id` is a file name.
+    """
+
+    def __init__(self, *, home: Path | None, run_id: str) -> None:
+        if not _NAME.fullmatch(run_id):
+            raise UsageError(f"{run_id!r} is no run id", hint="use letters, digits, '.', '_' and '-'")
+        records = None if home is None else home / "processes" / run_id
+        self._state = _State(run_id=run_id, records=records, owner=owner_name(os.getpid()))
+        self._directory_lock = threading.Lock()
+        self._finalizer = weakref.finalize(self, self._state.close)
+
+    def run(self, command: Command, *, log: Callable[[str], None] | None = None) -> ProcessResult:
+        """Run to the end. Never raises for what the process does; what cannot be started at all ended "missing".
+
+        Raises WorkspaceError when the record or the private folder cannot be written (such as on a full disk).
+        """
+        started = time.monotonic()
+        state = self._state
+        if state.stopped:
+            return ProcessResult(ended="interrupted", exit_code=None)
+        mark = f"{state.run_id}:{state.owner}:{next(state.numbers)}"
+        with _disk_errors():
+            environment = self._environment(command, mark)
+        try:
+            process = _start(command, environment)
+        except (OSError, ValueError) as error:
+            return ProcessResult(ended="missing", exit_code=None, stderr=f"{command.argv[:1]} did not start: {error}".encode())
+        group = _Group(process=process, mark=mark, started=started)
+        state.groups[process.pid] = group
+        try:
+            with _disk_errors():
+                group.record = self._record(process.pid, mark)
+            return _attend(group, command, state, log, started)
+        except BaseException:  # from `log`, a full disk, or Ctrl-C
+            _kill(group)
+            raise
+        finally:
+            _end(group, state)
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass. Raises Interrupted as soon as `stop` is called."""
+        deadline = time.monotonic() + seconds
+        while not self._state.stopped:
+            left = deadline - time.monotonic()
+            if left <= 0:
+                return
+            poll = select.poll()
+            poll.register(self._state.stop_pipe[0], select.POLLIN)
+            poll.poll(min(left, 3600.0) * 1000)
+        raise Interrupted("the run was stopped", hint="start it again when you are ready")
+
+    def stop(self) -> None:
+        """Kill every process group started here, and let none start any more."""
+        self._state.kill_all()
+
+    def _environment(self, command: Command, mark: str) -> dict[str, str]:
+        private = self._private()
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(private / "home"),
+            "TMPDIR": str(private / "tmp"),
+            "LANG": "C.UTF-8",
+            "TZ": "UTC",
+        }
+        if command.network:
+            environment |= network_environment(os.environ)
+        return environment | dict(command.environment) | {MARK: mark}
+
+    def _private(self) -> Path:
+        """This run's own HOME and TMPDIR, made on first use. In /tmp, since names of Unix sockets must stay short."""
+        if self._state.directory is None:
+            with self._directory_lock:
+                if self._state.directory is None:
+                    self._state.directory = self._make_private()
+        return self._state.directory
+
+    def _make_private(self) -> Path:
+        directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
+        (directory / "home").mkdir()
+        (directory / "tmp").mkdir()
+        if self._state.records is not None:
+            self._state.records.mkdir(parents=True, exist_ok=True)
+            note = {"directory": str(directory), "owner": self._state.owner}
+            _note(self._state.records, self._state.owner).write_text(json.dumps(note))
+        return directory
+
+    def _record(self, pid: int, mark: str) -> Path | None:
+        if self._state.records is None:
+            return None
+        path = self._state.records / f"{pid}.json"
+        path.write_text(json.dumps({"pgid": pid, "started": start_time(pid), "mark": mark, "owner": self._state.owner}))
+        return path
+
+
+def _note(records: Path, owner: str) -> Path:
+    return records / f"owner-{owner.partition('@')[0]}.json"
+
+
+def _start(command: Command, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
+    program = find_program(command.argv[0] if command.argv else "", path=environment["PATH"], cwd=command.cwd)
+    if program is None:
+        raise FileNotFoundError("no such program, or it may not be executed")
+    return subprocess.Popen(
+        [*_death_signal(), str(program), *command.argv[1:]],
+        cwd=command.cwd,
+        env=environment,
+        stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+
+
+@contextlib.contextmanager
+def _disk_errors() -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise WorkspaceError(
+            f"no process could be started: {error}", hint="free disk space, or correct the permissions"
+        ) from error
+
+
+def find_program(name: str, *, path: str, cwd: Path) -> Path | None:
+    """The executable file that `name` means: looked up in `path`, or relative to `cwd` when it holds a slash."""
+    if not name or "\0" in name:
+        return None
+    if os.sep in name:
+        candidate = cwd / name
+        return candidate if candidate.is_file() and os.access(candidate, os.X_OK) else None
+    found = shutil.which(name, path=path)
+    return None if found is None else Path(found)
+
+
+@functools.cache
+def _death_signal() -> tuple[str, ...]:
+    """Prefix that kills the leader when the thread that started it dies (prctl PR_SET_PDEATHSIG); BusyBox's setpriv lacks it.
+
+    The thread that starts a process here also waits for it, so the signal means that this process is gone.
+    """
+    found = shutil.which("setpriv")
+    if found is None or "busybox" in os.path.realpath(found):
+        return ()
+    return (found, "--pdeathsig", "KILL", "--")
+
+
+def _attend(group: _Group, command: Command, state: _State, log: Callable[[str], None] | None, started: float) -> ProcessResult:
+    """Feed and read the process until it exits, its time is over or the run is stopped; then end the group and drain."""
+    pid = group.process.pid
+    streams = Streams(group.process, command, log)
+    ended = _serve(pid, streams, state, deadline=started + command.timeout_s)
+    streams.drain(0.0)
+    _kill(group)
+    streams.drain(DRAIN_S)
+    exit_code = _end(group, state)
+    stdout, stderr = streams.finish()
+    if exit_code in (126, 127) and stderr.startswith(b"setpriv: failed to execute"):
+        ended = "missing"
+    return ProcessResult(
+        ended=ended,
+        exit_code=exit_code if ended == "exited" else None,
+        stdout=stdout,
+        stderr=stderr,
+        truncated=streams.truncated,
+        duration_s=time.monotonic() - started,
+    )
+
+
+def _serve(pid: int, streams: Streams, state: _State, *, deadline: float) -> Ended:
+    with _exit_descriptor(pid) as exited:
+        watched = [state.stop_pipe[0]] if exited is None else [state.stop_pipe[0], exited]
+        for descriptor in watched:
+            streams.poll.register(descriptor, select.POLLIN)
+        try:
+            while True:
+                left = deadline - time.monotonic()
+                if state.stopped or not threading.main_thread().is_alive():
+                    return "interrupted"
+                if left <= 0:
+                    return "timeout"
+                ready = streams.step(min(left, _POLL_S if exited is not None else _NO_PIDFD_POLL_S))
+                if exited in ready or (exited is None and _has_exited(pid)):
+                    return "interrupted" if state.stopped else "exited"
+        finally:
+            for descriptor in watched:
+                streams.poll.unregister(descriptor)
+
+
+@contextlib.contextmanager
+def _exit_descriptor(pid: int) -> Iterator[int | None]:
+    """A descriptor that becomes readable when the process exits (Linux 5.3), or None where there is none."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except (AttributeError, OSError):
+        yield None
+        return
+    try:
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _has_exited(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None
+
+
+def _kill(group: _Group) -> None:
+    """Kill the group and the daemons that left it. The leader is not waited for yet, so its number cannot be another's."""
+    kill_group(group.process.pid)
+    recent = time.monotonic() - group.started < _LONG_S
+    kill_marked(lambda mark: mark == group.mark, since=group.process.pid if recent else None)
+
+
+def _end(group: _Group, state: _State) -> int | None:
+    """Kill what is left, forget the group and give the leader's exit code. Idempotent."""
+    process = group.process
+    if state.groups.pop(process.pid, None) is None:
+        return process.returncode
+    kill_group(process.pid)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        process.wait(_UNKILLABLE_S)
+    for pipe in (process.stdin, process.stdout, process.stderr):
+        if pipe is not None:
+            with contextlib.suppress(OSError):
+                pipe.close()
+    if group.record is not None:
+        group.record.unlink(missing_ok=True)
+    return process.returncode

@@ -1,0 +1,425 @@
+"""Keeps programs running beyond the process that asked for them, on supervisor (supervisord.org) over its XML-RPC interface."""
+
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from forge_dagster.errors import PlatformError
+from forge_dagster.ports import Program, ProgramState
+from forge_dagster.workspace.supervisor_rpc import call_supervisor
+
+SOCKET_PATH_LIMIT = 100
+"""Bytes of a Unix socket's path that are safe: the kernel takes 107 (unix(7)), supervisord adds its pid while binding."""
+
+LOG_LIMIT = 5 * 1024 * 1024
+"""Bytes of a program's log before it is rotated; one older log is kept."""
+
+START_LIMIT_S = 20.0
+RPC_LIMIT_S = 5.0
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
+_RUNNING = frozenset({"STARTING", "RUNNING", "STOPPING"})
+_FALLEN = frozenset({"EXITED", "FATAL", "BACKOFF", "STOPPED", "UNKNOWN"})
+
+# Every path is relative to supervisord's own folder and every name is checked, so nothing in these files needs quoting.
+_SUPERVISORD = """\
+[supervisord]
+logfile=supervisord.log
+logfile_maxbytes=5MB
+logfile_backups=1
+loglevel=info
+pidfile=supervisord.pid
+childlogdir=logs
+umask=077
+identifier=forge
+
+[unix_http_server]
+file={socket}
+chmod=0700
+
+[rpcinterface:supervisor]
+supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
+
+[include]
+files=programs/*.conf
+"""
+_PROGRAM = """\
+[program:{name}]
+command=./python -I -S ./launch.py programs/{name}.json
+autostart=true
+autorestart={restart}
+startsecs=1
+startretries={retries}
+stopsignal=TERM
+stopwaitsecs={stop_wait}
+stopasgroup=true
+killasgroup=true
+redirect_stderr=true
+stdout_logfile=logs/{name}.log
+stdout_logfile_maxbytes={log_limit}
+stdout_logfile_backups=1
+"""
+
+
+class SupervisordSupervision:
+    """Supervision by one supervisord per home; safe to use from several processes at once.
+
+    Definitions stay on disk until `stop`, so a machine that comes up again finds its programs running after `ensure_running`.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self._folder = home.absolute() / "supervisor"
+
+    # --- what the port asks for ------------------------------------------------------------------------------------------
+
+    def start(self, program: Program) -> None:
+        """Define and start; the same again is a no-op, a different one of that name replaces it. Raises PlatformError."""
+        _checked(program.name)
+        if not program.argv or any("\0" in part for part in program.argv):
+            raise PlatformError(f"program {program.name} has no usable command line", hint="give its argument list")
+        self.ensure_running()
+        with self._locked():
+            changed = self._define(program)
+            state = self._info(program.name)
+            if state is not None and not changed and state["statename"] not in _FALLEN:
+                return
+            if state is not None:
+                self._remove(program.name)
+            self._path(program.name, ".life").unlink(missing_ok=True)
+            self._call("reloadConfig")
+            self._call("addProcessGroup", program.name)
+
+    def state(self, name: str) -> ProgramState | None:
+        """None when there is no such program. Starts nothing."""
+        if not self._path(_checked(name), ".conf").exists():
+            return None
+        info = self._info(name) if self.is_running() else None
+        if info is None:
+            return ProgramState(running=False, exits=max(0, self._life(name)[2]), detail="supervisord does not run it")
+        running = info["statename"] in _RUNNING and bool(info["pid"])
+        launches = self._life(name)[2]
+        return ProgramState(
+            running=running,
+            pid=int(info["pid"]) or None,
+            exits=max(0, launches - 1 if running else launches),
+            detail=f"{info['statename'].lower()}: {info['spawnerr'] or info['description']}",
+        )
+
+    def stop(self, name: str) -> None:
+        """Stop the whole process group and forget the program; no-op when there is none."""
+        _checked(name)
+        with self._locked():
+            if not self._path(name, ".conf").exists():
+                return
+            family = self._family(name)
+            self._path(name, ".conf").unlink(missing_ok=True)
+            if self.is_running() and self._info(name) is not None:
+                self._remove(name)
+                self._call("reloadConfig")
+            self._end(name, family)
+            for suffix in (".json", ".life"):
+                self._path(name, suffix).unlink(missing_ok=True)
+
+    def programs(self) -> tuple[str, ...]:
+        """Names of all defined programs, sorted, whether they run or not."""
+        return tuple(sorted(path.stem for path in (self._folder / "programs").glob("*.conf")))
+
+    # --- supervisord itself ----------------------------------------------------------------------------------------------
+
+    def is_running(self) -> bool:
+        """Whether supervisord answers."""
+        try:
+            return bool(self._call("getState")["statename"] in ("RUNNING", "RESTARTING"))
+        except PlatformError:
+            return False
+
+    def ensure_running(self) -> None:
+        """Start supervisord, and every defined program with it, unless it runs. Clears away what a crash left.
+
+        Raises PlatformError: folder cannot be written, supervisord does not start or does not answer.
+        """
+        if self.is_running():
+            return
+        with self._locked():
+            if self.is_running():
+                return
+            pid = self._pid()
+            if pid is not None and self._waited(self.is_running, 5.0):
+                return
+            if pid is not None:
+                raise PlatformError(
+                    f"supervisord (pid {pid}) runs but does not answer on {self._socket()}",
+                    hint=f"look into {self._folder / 'supervisord.log'}; end process {pid} and try again",
+                )
+            self._bury()
+            self._prepare()
+            self._launch()
+
+    def shutdown(self) -> None:
+        """Stop every program and supervisord itself, and wait until nothing of them is left. Definitions stay."""
+        if not self._folder.is_dir():
+            return
+        with self._locked():
+            families = {name: self._family(name) for name in self.programs()}
+            pid = self._pid()
+            if self.is_running():
+                patience = max((self._stop_wait(name) for name in families), default=10.0) + 10.0
+                with contextlib.suppress(PlatformError):
+                    self._call("shutdown")
+                self._waited(lambda: self._pid() is None, patience)
+            if pid is not None and self._pid() == pid:
+                os.kill(pid, signal.SIGKILL)
+                self._waited(lambda: self._pid() is None, 5.0)
+            for name, family in families.items():
+                self._end(name, family)
+            self._bury()
+
+    def log(self, name: str) -> Path:
+        """Where the program's output goes (Program.log is a link to it)."""
+        return self._folder / "logs" / f"{_checked(name)}.log"
+
+    # --- how ---------------------------------------------------------------------------------------------------------------
+
+    def _path(self, name: str, suffix: str) -> Path:
+        return self._folder / "programs" / f"{name}{suffix}"
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        from filelock import FileLock, Timeout
+
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._folder.chmod(0o700)
+            for part in ("programs", "logs"):
+                (self._folder / part).mkdir(mode=0o700, exist_ok=True)
+            lock = FileLock(self._folder / "lock", timeout=120)
+            lock.acquire()
+        except Timeout as error:
+            raise PlatformError(
+                f"another process has held {self._folder / 'lock'} for two minutes", hint="see `forge status`; try again"
+            ) from error
+        except OSError as error:
+            raise PlatformError(
+                f"cannot use {self._folder}: {error.strerror or error}", hint="make Forge's home writable, or set FORGE_HOME"
+            ) from error
+        try:
+            yield
+        finally:
+            lock.release()
+
+    def _define(self, program: Program) -> bool:
+        """Write the definition; whether it differs from the one there."""
+        name = program.name
+        wanted = json.dumps(
+            {
+                "argv": program.argv,
+                "cwd": str(program.cwd),
+                "environment": dict(program.environment),
+                "wait": program.stop_wait_s,
+            },
+            sort_keys=True,
+        )
+        conf = _PROGRAM.format(
+            name=name,
+            restart="true" if program.restart else "false",
+            # Backoff grows by a second each time, so a program that cannot start is tried for hours, not for ever.
+            retries=100 if program.restart else 0,
+            stop_wait=max(1, round(program.stop_wait_s)),
+            log_limit=LOG_LIMIT,
+        )
+        old = [_text(self._path(name, suffix)) for suffix in (".json", ".conf")]
+        try:
+            _link(program.log, self.log(name))
+            if old == [wanted, conf]:
+                return False
+            _write(self._path(name, ".json"), wanted)
+            _write(self._path(name, ".conf"), conf)
+        except OSError as error:
+            raise PlatformError(f"cannot define program {name}: {error}", hint="check the disk and Forge's home") from error
+        return True
+
+    def _remove(self, name: str) -> None:
+        family = self._family(name)
+        patience = self._stop_wait(name) + 10.0
+        with contextlib.suppress(PlatformError):
+            # Not waiting there: supervisord notices an exit within a second by itself, at once when it is asked something.
+            self._call("stopProcessGroup", name, False)
+        if not self._waited(lambda: self._tried("removeProcessGroup", name), patience):
+            raise PlatformError(f"supervisord would not let go of program {name}", hint=f"see {self._folder}/supervisord.log")
+        self._end(name, family)
+
+    def _tried(self, method: str, *arguments: object) -> bool:
+        try:
+            self._call(method, *arguments)
+        except PlatformError as error:
+            return "BAD_NAME" in error.message
+        return True
+
+    def _info(self, name: str) -> dict[str, Any] | None:
+        try:
+            return dict(self._call("getProcessInfo", f"{name}:{name}"))
+        except PlatformError as error:
+            if "BAD_NAME" in error.message:
+                return None
+            raise
+
+    def _call(self, method: str, *arguments: Any, timeout_s: float = RPC_LIMIT_S) -> Any:
+        return call_supervisor(self._socket(), method, *arguments, timeout_s=timeout_s)
+
+    def _socket(self) -> str:
+        return _text(self._folder / "socket") or str(self._folder / "supervisor.sock")
+
+    def _pid(self) -> int | None:
+        """The live supervisord of this home. A pid that belongs to another program by now does not count."""
+        import psutil
+
+        try:
+            process = psutil.Process(int(_text(self._folder / "supervisord.pid")))
+            ours = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._folder.resolve()
+            return process.pid if ours else None
+        except (ValueError, psutil.Error, OSError):
+            return None
+
+    def _prepare(self) -> None:
+        try:
+            path = str(self._folder / "supervisor.sock")
+            if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
+                path = str(Path(tempfile.mkdtemp(prefix="forge-", dir="/tmp")) / "supervisor.sock")
+            _write(self._folder / "socket", path)
+            configured = path if path.startswith("/tmp/forge-") else "supervisor.sock"  # noqa: S108
+            _write(self._folder / "supervisord.conf", _SUPERVISORD.format(socket=configured))
+            _write(self._folder / "launch.py", (Path(__file__).parent / "launch.py").read_text())
+            _link(self._folder / "python", Path(getattr(sys, "_base_executable", sys.executable)))
+        except OSError as error:
+            raise PlatformError(f"cannot write to {self._folder}: {error}", hint="make Forge's home writable") from error
+
+    def _launch(self) -> None:
+        environment = {"PATH": os.defpath, "LANG": "C.UTF-8", "HOME": str(Path.home())}
+        try:
+            done = subprocess.run(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", "supervisord.conf"],
+                cwd=self._folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=START_LIMIT_S,
+                start_new_session=True, check=False,
+            )  # fmt: skip
+        except (OSError, subprocess.TimeoutExpired) as error:
+            raise PlatformError(f"supervisord did not start: {error}", hint="see `forge doctor`") from error
+        if done.returncode != 0 or not self._waited(self.is_running, START_LIMIT_S):
+            said = (done.stdout + done.stderr).decode(errors="replace").strip()[-2000:]
+            said = said or _text(self._folder / "supervisord.log")[-2000:]
+            raise PlatformError(f"supervisord did not start: {said}", hint=f"see {self._folder / 'supervisord.log'}")
+
+    def _bury(self) -> None:
+        """Remove the files of a supervisord that is gone, and kill the programs that outlived it."""
+        for name in self.programs():
+            self._end(name, self._family(name))
+            self._path(name, ".life").unlink(missing_ok=True)
+        socket_path = Path(self._socket())
+        for path in (socket_path, self._folder / "supervisord.pid", self._folder / "socket"):
+            path.unlink(missing_ok=True)
+        if socket_path.parent.name.startswith("forge-"):
+            with contextlib.suppress(OSError):
+                socket_path.parent.rmdir()
+
+    def _life(self, name: str) -> tuple[int, int, int]:
+        """What `launch.py` recorded: pid (also the process group), start in clock ticks, number of launches."""
+        try:
+            life = json.loads(_text(self._path(name, ".life")))
+            return int(life["pid"]), int(life["ticks"]), int(life["launches"])
+        except (ValueError, KeyError, TypeError):
+            return 0, 0, 0
+
+    def _stop_wait(self, name: str) -> float:
+        try:
+            return float(json.loads(_text(self._path(name, ".json")))["wait"])
+        except (ValueError, KeyError, TypeError):
+            return 10.0
+
+    def _family(self, name: str) -> list[Any]:
+        """The processes that descend from the program now, so that those which left its group can be found later."""
+        import psutil
+
+        pid, ticks, _ = self._life(name)
+        if not pid or not ticks or _start_ticks(pid) != ticks:
+            return []
+        try:
+            leader = psutil.Process(pid)
+            return [leader, *leader.children(recursive=True)]
+        except psutil.Error:
+            return []
+
+    def _end(self, name: str, family: list[Any]) -> None:
+        """Kill whatever is left: the recorded group (if its id is still the program's) and every known descendant."""
+        import psutil
+
+        pid, ticks, _ = self._life(name)
+        if pid > 1 and _start_ticks(pid) in (0, ticks):
+            with contextlib.suppress(OSError):
+                os.killpg(pid, signal.SIGKILL)
+        for process in family:
+            with contextlib.suppress(psutil.Error):
+                process.kill()  # psutil compares the start time first, so a reused pid is safe
+        if not self._waited(lambda: not any(_alive(process) for process in family), 5.0):
+            raise PlatformError(f"processes of {name} do not die", hint="they hang in the kernel; see `ps -eo pid,stat,cmd`")
+
+    @staticmethod
+    def _waited(condition: Callable[[], bool], limit_s: float) -> bool:
+        deadline = time.monotonic() + limit_s
+        while not condition():
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.05)
+        return True
+
+
+def _alive(process: Any) -> bool:
+    import psutil
+
+    try:
+        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.Error:
+        return False
+
+
+def _start_ticks(pid: int) -> int:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
+    except (OSError, ValueError, IndexError):
+        return 0
+
+
+def _checked(name: str) -> str:
+    if _NAME.fullmatch(name) is None:
+        raise PlatformError(f"{name!r} cannot name a program", hint="use up to 120 letters, digits, '_', '.', '-'")
+    return name
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _write(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.new")
+    fresh.write_text(text)
+    fresh.chmod(0o600)
+    fresh.replace(path)
+
+
+def _link(link: Path, target: Path) -> None:
+    """Make `link` point to `target`, whatever was there."""
+    if link == target or (link.is_symlink() and link.readlink() == target):
+        return
+    link.parent.mkdir(parents=True, exist_ok=True)
+    link.unlink(missing_ok=True)
+    link.symlink_to(target)

@@ -1,0 +1,210 @@
+import json
+import math
+import unicodedata
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+
+from forge_dagster.domain.changes import Attempt
+from forge_dagster.domain.decisions import Decision, Risk, RiskLevel, TrustLevel, Verdict
+from forge_dagster.domain.feedback import MARKER, MAX_TEXT, VERDICT_CHECK, Feedback, checks, comment, report
+from forge_dagster.domain.findings import MAX_FINDINGS, MAX_MESSAGE, Finding
+from forge_dagster.domain.graph import Job
+from forge_dagster.domain.markdown import code, json_block
+from forge_dagster.domain.outcomes import Category, Outcome
+from forge_dagster.domain.plain_text import one_line
+from forge_dagster.domain.results import GateResult, gate_result
+
+_HOSTILE = st.one_of(
+    st.text(),
+    st.sampled_from(
+        [
+            "```\n# out of the fence", "`", "``", "a ` b `` c", "@team please merge", "<img src=x onerror=alert(1)>", "[click](https://evil)",
+            "https://evil.example", "</details>", "<!-- forge:feedback -->", "\n\n## Forge: accepted\n", "| a | b |", "fixes #1", "\u202eabc",
+            "~~~\n", "&lt;b&gt;", "\\`", "- [x] approved", "\r\n\r\n    code", "![](http://evil/x.png)", "\x00\x07", "\ud800".encode(errors="replace").decode(),
+        ]
+    ),
+)  # fmt: skip
+
+
+def _attempt(**changes: Any) -> Attempt:
+    values = {
+        "id": 7, "repository": "o/r", "job": Job.CHANGE, "number": 3, "base_ref": "main", "base_sha": "b" * 40, "head_sha": "a" * 40,
+        "policy_digest": "p",
+    }  # fmt: skip
+    return Attempt.model_validate({**values, **changes})
+
+
+def _verdict(decision: Decision = Decision.REJECT, outcome: Outcome = Outcome.FAILED, *reasons: str) -> Verdict:
+    return Verdict(
+        attempt_id=7,
+        outcome=outcome,
+        decision=decision,
+        reasons=reasons or ("lint failed",),
+        risk=Risk(level=RiskLevel.LOW, reasons=("docs/a.md is low risk (docs/**)",)),
+        trust=TrustLevel.L1,
+    )
+
+
+def _finding(**changes: Any) -> Finding:
+    values = {"tool": "ruff", "rule": "F401", "message": "unused import", "category": Category.LINT, "file": "src/a.py", "line": 4}
+    return Finding.model_validate({**values, **changes})
+
+
+def _feedback(*results: GateResult, **changes: Any) -> Feedback:
+    values: dict[str, Any] = {"attempt": _attempt(), "verdict": _verdict(), "run_url": "http://localhost:1/runs/r1", "judged": 2}
+    return Feedback(**{**values, "results": {result.gate: result for result in results}, **changes})
+
+
+def _lint(*findings: Finding, outcome: Outcome = Outcome.FAILED) -> GateResult:
+    return gate_result("lint", outcome, findings=findings or (_finding(),), reason="1 finding")
+
+
+def _tokens(text: str) -> list[Token]:
+    flat: list[Token] = []
+    for token in MarkdownIt("gfm-like", {"linkify": False}).parse(text):
+        flat += [token, *(token.children or [])]
+    return flat
+
+
+def _object(text: str) -> dict[str, Any]:
+    fences = [token for token in _tokens(text) if token.type == "fence"]
+    assert [fence.info for fence in fences] == ["json"]
+    parsed: dict[str, Any] = json.loads(fences[0].content)
+    return parsed
+
+
+def test_a_rejection_says_where_and_what_to_do() -> None:
+    text = comment(_feedback(gate_result("format", Outcome.PASSED), _lint(_finding(suggested_fix="remove it"))))
+    assert text.startswith(MARKER)
+    assert "## Forge: rejected" in text
+    assert "`src/a.py:4` `unused import` (`ruff F401`) → `remove it`" in text
+    assert f"`forge check --base {'b' * 40} --head {'a' * 40} --gate lint`" in text
+    assert "http://localhost:1/runs/r1" in text
+    assert "heads judged: 2" in text
+
+
+def test_the_object_is_forge_check_1_with_the_verdict() -> None:
+    told = _object(comment(_feedback(_lint())))
+    assert told["schema"] == "forge.check/1"
+    assert told["gates"][0]["findings"][0]["file"] == "src/a.py"
+    assert told["verdict"] == {"decision": "reject", "reasons": ["lint failed"], "trust": "L1", "approved_by": None}
+    assert told["attempt"] == {"id": 7, "judged": 2, "round": 0}
+    assert told["run"] == "http://localhost:1/runs/r1"
+    assert told["reproduce"].startswith("forge check --base ")
+
+
+@pytest.mark.parametrize(
+    ("decision", "outcome", "words", "conclusion"),
+    [
+        (Decision.MERGE, Outcome.PASSED, "accepted", "success"),
+        (Decision.REVIEW, Outcome.PASSED, "waits for a person", "action_required"),
+        (Decision.REVIEW, Outcome.ERRORED, "could not be judged", "cancelled"),
+        (Decision.REJECT, Outcome.FAILED, "rejected", "failure"),
+        (Decision.REJECT, Outcome.PASSED, "rejected", "failure"),
+    ],
+)
+def test_each_verdict_has_its_words_and_its_check(decision: Decision, outcome: Outcome, words: str, conclusion: str) -> None:
+    feedback = _feedback(verdict=_verdict(decision, outcome))
+    assert f"## Forge: {words}" in comment(feedback)
+    (check,) = checks(feedback)
+    assert (check.name, check.conclusion) == (VERDICT_CHECK, conclusion)
+    assert check.title.startswith(words)
+    if decision is Decision.REVIEW and outcome is Outcome.PASSED:
+        assert "`forge approve o/r 3`" in comment(feedback)
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_a_gates_check_succeeds_only_if_it_passed(outcome: Outcome) -> None:
+    check = checks(_feedback(gate_result("lint", outcome, reason="why")))[0]
+    assert check.name == "forge/lint"
+    assert (check.conclusion == "success") == (outcome is Outcome.PASSED)
+    assert (check.conclusion == "skipped") == (outcome in (Outcome.SKIPPED, Outcome.NOT_RUN))
+    assert outcome.value.replace("_", " ") in check.summary
+
+
+def test_annotations_need_a_file_and_get_a_line() -> None:
+    findings = [_finding(), _finding(line=None, message="whole file"), _finding(file=None, line=None, message="everything")]
+    check = checks(_feedback(_lint(*findings)))[0]
+    assert [(note.file, note.line) for note in check.annotations] == [("src/a.py", 4), ("src/a.py", 1)]
+    assert "everything" in check.summary
+
+
+def test_too_much_is_cut_and_counted() -> None:
+    findings = [_finding(message="x" * MAX_MESSAGE, line=n + 1, suggested_fix="y" * 500) for n in range(MAX_FINDINGS + 50)]
+    feedback = _feedback(_lint(*findings))
+    text = comment(feedback)
+    assert len(text) <= MAX_TEXT
+    assert "… and 240 more findings" in text
+    gate = _object(text)["gates"][0]
+    assert gate["findings_total"] == MAX_FINDINGS + 50
+    assert gate["truncated"] is True
+    assert 0 < len(gate["findings"]) < MAX_FINDINGS
+    assert all(len(check.summary) <= MAX_TEXT for check in checks(feedback))
+
+
+def test_a_metric_that_is_no_number_is_left_out() -> None:
+    result = gate_result("coverage", Outcome.PASSED, metrics={"a": math.nan, "b": 1.0})
+    assert report(_feedback(result))["gates"][0]["metrics"] == {"b": 1.0}
+    assert _object(comment(_feedback(result)))["gates"][0]["metrics"] == {"b": 1.0}
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.data())
+def test_hostile_text_stays_text(data: st.DataObject) -> None:
+    """In what GitHub renders, foreign text is only ever inside code: no link, image, HTML, heading or list item of its own."""
+    words = [data.draw(_HOSTILE) for _ in range(6)]
+    finding = _finding(message=words[0], file=words[1] or "f", rule=words[2], suggested_fix=words[3])
+    feedback = _feedback(
+        gate_result("lint", Outcome.FAILED, reason=words[4], findings=[finding]),
+        verdict=_verdict(Decision.REJECT, Outcome.FAILED, words[5] or "r"),
+        note=words[0],
+    )
+    plain = _feedback(
+        gate_result("lint", Outcome.FAILED, reason="z" if one_line(words[4]) else "", findings=[_finding(suggested_fix="z" if one_line(words[3]) else "")]),
+        verdict=_verdict(Decision.REJECT, Outcome.FAILED, "z"), note="z" if one_line(words[0]) else "",
+    )  # fmt: skip
+    text = comment(feedback)
+    tokens = _tokens(text)
+    assert not {"image", "html_inline", "table_open"} & {token.type for token in tokens}
+    assert [token.content.strip() for token in tokens if token.type == "html_block"] == [MARKER]
+    assert [t.attrGet("href") for t in tokens if t.type == "link_open"] == ["http://localhost:1/runs/r1"]
+    assert [t.content for t in tokens if t.type == "inline" and t.level == 1 and t.content.startswith("#")] == []
+
+    def skeleton(some: list[Token]) -> list[str]:
+        return [token.type for token in some if token.type.endswith("_open") or token.type in ("fence", "html_block")]
+
+    assert skeleton(tokens) == skeleton(_tokens(comment(plain)))
+    told = _object(text)
+    assert told["gates"][0]["findings"][0]["message"] == words[0][:MAX_MESSAGE]
+    assert told["verdict"]["reasons"] == [words[5] or "r"]
+    shown = "".join(token.content for token in tokens if token.type == "text")
+    assert "@" not in shown
+    assert "evil" not in shown
+
+
+@given(_HOSTILE, st.integers(1, 50))
+def test_a_code_span_holds_exactly_its_line(text: str, limit: int) -> None:
+    spans = [token for token in _tokens(f"x {code(text, limit)} y") if token.type == "code_inline"]
+    assert [span.content for span in spans] == ([one_line(text, limit)] if one_line(text, limit) else [])
+
+
+@given(st.dictionaries(st.text(), st.text()))
+def test_json_in_a_block_is_the_same_json(value: dict[str, str]) -> None:
+    block = json_block(value)
+    assert block.count("\n") == 2
+    assert json.loads(block.splitlines()[1]) == value
+    assert not set("`<>@&~") & set(block.splitlines()[1])
+
+
+@given(st.text(), st.integers(1, 40))
+def test_one_line_is_one_printable_line(text: str, limit: int) -> None:
+    line = one_line(text, limit)
+    assert len(line) <= limit
+    assert line == " ".join(line.split())
+    assert not [c for c in line if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp")]
+    assert one_line(line, limit) == line
