@@ -8,14 +8,15 @@ import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from forge_dagster.domain.graph import GateSpec
+from forge_dagster.domain.policy import POLICY_FILE
 from forge_dagster.domain.releases import slug
 from forge_dagster.domain.settings import HostSettings, Ports, Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE, parse_settings
 from forge_dagster.errors import ConfigurationError, WorkspaceError
-from forge_dagster.ports import GitHost, Platform, Run, Services, Supervision
+from forge_dagster.ports import Checkout, GitHost, Platform, Run, Services, Supervision
 
 if TYPE_CHECKING:
     from forge_dagster.hosts.embedded import EmbeddedHost
@@ -68,13 +69,7 @@ def _in_use(ports: Ports, record: Path) -> Ports:
 
 def read_secret(home: Path, name: str) -> str:
     """A secret of this home. Raises ConfigurationError where it is not there (yet)."""
-    path = home / "secrets" / name
-    try:
-        return path.read_text("utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(
-            f"cannot read {path}: {error.strerror or error}", hint="start Forge first: forge up"
-        ) from error
+    return _read_token(home / "secrets" / name)
 
 
 def webhook_secrets(settings: Settings) -> Mapping[str, str]:
@@ -145,7 +140,7 @@ def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
 
     made: dict[str, Platform] = {}
     for name, platform in registry.platforms().items():
-        made[name] = platform(home=home, supervision=keeper)
+        made[name] = cast(Any, platform)(home=home, supervision=keeper)
     return made
 
 
@@ -177,16 +172,19 @@ def _host(host: HostSettings, settings: Settings) -> GitHost:
     return GitHubHost(
         api_url=host.api_url or f"{root}/api/v3",
         git_url=host.git_url or root,
-        token=lambda: read_secret(token_file.parent.parent, token_file.name) if embedded else _read_token(token_file),
+        token=lambda: _read_token(token_file),
         agents=settings.agents,
+        repositories=host.repositories,
     )
 
 
 def _read_token(path: Path) -> str:
     try:
         return path.expanduser().read_text("utf-8").strip()
-    except OSError as error:
-        raise ConfigurationError(f"cannot read {path}: {error.strerror or error}", hint="correct token_file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error)
+        hint = "start Forge first: forge up" if path.parent.name == "secrets" else f"correct the path in {SETTINGS_FILE}"
+        raise ConfigurationError(f"cannot read {path}: {said}", hint=hint) from error
 
 
 def _host_finder(settings: Settings, hosts: Mapping[str, GitHost]) -> Callable[[str], GitHost]:
@@ -235,6 +233,7 @@ def local_check(
     try:
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
             checkout = local_checkout(path, base, head, run)
+            _refuse_broken_policy(checkout)
             yield LocalCheck(
                 checkout=checkout,
                 specs=specs,
@@ -249,3 +248,12 @@ def local_check(
             )
     finally:
         run.stop()
+
+
+def _refuse_broken_policy(checkout: Checkout) -> None:
+    """The base's `forge.toml` judges; one that the work breaks would judge the next change, so it is refused now."""
+    from forge_dagster.workspace.trees import read_policy
+
+    path = checkout.root / POLICY_FILE
+    if POLICY_FILE in checkout.change.paths and path.is_file() and not path.is_symlink():
+        read_policy(path.read_bytes(), where="as it is now")

@@ -1,9 +1,10 @@
 """Judges a canary against the release beside it, with a test that may be looked at at any time.
 
 The specification's triggers (error rate over 2 times, p99 over 3 times the baseline) are effect sizes. Read as a test, once a
-minute, they roll back most healthy releases at low traffic. So each is an e-value: the likelihood ratio, averaged over possible
-effects, of the canary's share among all bad answers. By Ville's inequality it exceeds 1/ALPHA with probability below ALPHA for a
-healthy release, however often one looks (Ramdas et al., "Game-theoretic statistics and safe anytime-valid inference").
+minute, they roll back most healthy releases at low traffic. So each is an e-value: the likelihood ratio, averaged over
+possible effects, of the canary's share among all bad answers. By Ville's inequality it exceeds 1/ALPHA with probability
+below ALPHA for a healthy release, however often one looks (Ramdas et al., "Game-theoretic statistics and safe anytime-valid
+inference").
 """
 
 import math

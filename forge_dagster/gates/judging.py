@@ -88,7 +88,7 @@ def believed(tool: Tool, report: ToolReport, outputs: Sequence[ToolOutput]) -> T
     return report
 
 
-def placed(tool: Tool, findings: Sequence[Finding], *, root: Path, change: Change) -> tuple[Finding, ...]:
+def placed(findings: Sequence[Finding], *, root: Path, change: Change) -> tuple[Finding, ...]:
     """The findings with paths relative to `root`, the text of their lines for the fingerprint, and NEW on added lines.
 
     A finding outside the tree keeps its message and loses its place, so that nobody is sent to read a file of this machine.

@@ -29,9 +29,10 @@ def choose(
 ) -> tuple[Choice, ...]:
     """The tools of `gate` to run on `project`, in the order of their names.
 
-    Per language: what `[gates.<gate>] tools` names, else every tool the repository is seen to use, else those that Forge applies
-    by default. A tool of no language is no matter of taste, so the default one always runs, and one without a package runs
-    besides where `on_path` finds its program (kingfisher always, gitleaks where it is installed).
+    Per language: what `[gates.<gate>] tools` names, else every tool the repository is seen to use, else those Forge applies by
+    default, unless the repository uses a tool of that kind which Forge cannot run (`rival`): nothing is imposed on it then.
+    A tool of no language is no matter of taste, so the default one always runs, and one without a package runs besides where
+    `on_path` finds its program (kingfisher always, gitleaks where it is installed).
     Raises ConfigurationError when the policy names a tool that does not serve this gate.
     """
     mine = sorted((tool for tool in tools if tool.gate == gate), key=lambda tool: tool.name)
@@ -55,7 +56,15 @@ def choose(
 def _of_language(tools: list[Tool], project: Project) -> list[Choice]:
     chosen = [(tool, tool.chosen(project)) for tool in tools]
     found = [Choice(tool=tool, because=reason) for tool, reason in chosen if reason is not None]
-    return found or [Choice(tool=tool, because="Forge's default: the repository chose none") for tool in tools if tool.default]
+    if found or rival_of(tools, project) is not None:
+        return found
+    return [Choice(tool=tool, because="Forge's default: the repository chose none") for tool in tools if tool.default]
+
+
+def rival_of(tools: Iterable[Tool], project: Project) -> str | None:
+    """A tool of the same kind that the repository uses and Forge has no adapter for, as the default tools know it."""
+    known = (getattr(tool, "rival", None) for tool in tools if tool.default)
+    return next((found for rival in known if rival is not None and (found := rival(project)) is not None), None)
 
 
 def _named(gate: str, names: tuple[str, ...], mine: list[Tool], project: Project) -> tuple[Choice, ...]:
@@ -74,9 +83,11 @@ def why_none(gate: str, *, project: Project, policy: Policy, tools: Iterable[Too
     """Why `choose` gave nothing, for the SKIPPED result."""
     if policy.gate(gate).tools is not None:
         return f"no tool that forge.toml names in [gates.{gate}] serves a language of this repository"
-    served = [
-        NAMES[language] for language in Language if any(tool.language is language and tool.gate == gate for tool in tools)
-    ]
+    mine = [tool for tool in tools if tool.gate == gate]
+    rival = rival_of([tool for tool in mine if tool.language in project.languages], project)
+    if rival is not None:
+        return f"the repository has a tool of its own that Forge cannot run ({rival})"
+    served = [NAMES[language] for language in Language if any(tool.language is language for tool in mine)]
     if not project.languages:
         return f"no language recognised that this gate has tools for ({', '.join(served)})"
     return f"no {gate} tool chosen by this repository, and Forge imposes none on it"

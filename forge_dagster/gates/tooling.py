@@ -4,6 +4,7 @@ A tool may say more about itself than the Protocol asks:
 `needs_environment` (default True): whether it is of no use without the repository's own environment; one that does without is
 taken from there only where the repository depends on it, so that a default tool costs no installation.
 `shared_cache` (default False): whether its cache holds nothing of a repository, and may serve all of them.
+`rival(project)`: a tool of its kind that the repository uses and Forge cannot run, so that no default is imposed.
 `follow_up`: a second round of commands (ports.FollowUp).
 """
 
@@ -140,7 +141,7 @@ def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: En
         return problem
     report = believed(tool, judged(tool, request, tuple(outputs)), outputs)
     code = report.exit_code if report.exit_code is not None else outputs[0].result.exit_code
-    findings = placed(tool, report.findings, root=request.root, change=context.change)
+    findings = placed(report.findings, root=request.root, change=context.change)
     return replace(report, findings=findings, exit_code=code)
 
 

@@ -67,9 +67,9 @@ def gate_asset(spec: GateSpec) -> dg.AssetsDefinition:
 
 
 def _judged(context: dg.AssetExecutionContext, forge: Forge, spec: GateSpec) -> tuple[GateResult, Metadata]:
-    log, run_id = step_logs.writer(), context.run_id
+    log, run_id = step_logs.writer(), context.run.run_id
     try:
-        services = forge.services()
+        services = forge.ready()
         attempt = attempt_of(context, services, spec)
         with interruption.stopping_with(run_id, services.run_for(run_id).stop):
             result, more = _ACTIONS.get(spec.name, _examine)(context, services, attempt, spec, log)
@@ -91,30 +91,30 @@ Action = Callable[
 def _examine(
     context: dg.AssetExecutionContext, services: Services, attempt: Attempt, spec: GateSpec, log: Callable[[str], None]
 ) -> tuple[GateResult, Metadata]:
-    return examine(services, attempt.id, spec.name, run_id=context.run_id, log=log), {}
+    return examine(services, attempt.id, spec.name, run_id=context.run.run_id, log=log), {}
 
 
 def _decide(
     context: dg.AssetExecutionContext, services: Services, attempt: Attempt, _spec: GateSpec, log: Callable[[str], None]
 ) -> tuple[GateResult, Metadata]:
     verdict: Verdict
-    verdict, result = decide(services, attempt.id, run_id=context.run_id)
-    context.instance.add_run_tags(context.run_id, dict(run_tags(verdict)))
+    verdict, result = decide(services, attempt.id, run_id=context.run.run_id, log=log)
+    context.instance.add_run_tags(context.run.run_id, dict(run_tags(verdict)))
     for reason in verdict.reasons:
-        log(reason)
+        log(f"- {reason}")
     return result, verdict_metadata(verdict)
 
 
 def _roll_out(
     context: dg.AssetExecutionContext, services: Services, attempt: Attempt, _spec: GateSpec, log: Callable[[str], None]
 ) -> tuple[GateResult, Metadata]:
-    return roll_out(services, attempt.id, run_id=context.run_id, log=log), {}
+    return roll_out(services, attempt.id, run_id=context.run.run_id, log=log), {}
 
 
 def _check_health(
     context: dg.AssetExecutionContext, services: Services, attempt: Attempt, _spec: GateSpec, log: Callable[[str], None]
 ) -> tuple[GateResult, Metadata]:
-    return check_health(services, attempt.id, run_id=context.run_id, log=log), {}
+    return check_health(services, attempt.id, run_id=context.run.run_id, log=log), {}
 
 
 _ACTIONS: dict[str, Action] = {"verdict": _decide, "canary": _roll_out, "health": _check_health}

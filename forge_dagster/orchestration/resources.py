@@ -5,6 +5,7 @@ from pathlib import Path
 import dagster as dg
 
 from forge_dagster.bootstrap import build_services
+from forge_dagster.errors import ConfigurationError
 from forge_dagster.ports import Services
 
 
@@ -18,5 +19,11 @@ class Forge(dg.ConfigurableResource):  # type: ignore[type-arg]
         return build_services(Path(self.home) if self.home else None)
 
     def ready(self) -> Services:
-        """As `services`, for what runs by itself. Raises ConfigurationError when Forge was never started here."""
-        return self.services()
+        """As `services`, where they are going to be used. Raises ConfigurationError when Forge was never started in the home."""
+        services = self.services()
+        home = services.settings.home
+        if not (home / "secrets").is_dir():  # `forge up` makes it
+            raise ConfigurationError(
+                f"Forge was never started in {home}", hint="start it with `forge up`, or set FORGE_HOME to the home it uses"
+            )
+        return services

@@ -34,7 +34,7 @@ def settle(instance: dg.DagsterInstance, services: Services, run: dg.DagsterRun)
     if attempt is None or is_settled(run):
         return False
     reap(services.settings.home, run.run_id)
-    recover(services, attempt, run_id=run.run_id)
+    recover(services, attempt, run_id=run.run_id, cancelled=run.status is dg.DagsterRunStatus.CANCELED)
     instance.add_run_tags(run.run_id, {SETTLED: run.run_id, **run_tags(services.ledger.verdict(attempt))})
     now = services.ledger.attempt(attempt)
     if now.state.is_final:

@@ -41,8 +41,8 @@ ALWAYS_RUN = "forge/always_run"
 
 POLL_S = 0.1
 """Longest time until a signal, a due retry or a free pool slot is noticed."""
-GRACE_S = 20.0
-"""Seconds an interrupted run waits for its steps; their tools are dead by then, so only a wedged step takes longer."""
+GRACE_S = 60.0
+"""Seconds an interrupted run waits for its steps. Their tools are dead by then, but a rollout has to be taken back."""
 
 
 class GateProgress(ActiveExecution):

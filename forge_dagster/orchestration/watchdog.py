@@ -20,7 +20,7 @@ from forge_dagster.workspace.reaping import reap
 
 START_LIMIT_S = 180.0
 """From launch to the run's first sign of life; starting a worker takes about 2 s."""
-CANCEL_LIMIT_S = 60.0
+CANCEL_LIMIT_S = 90.0
 """From the request to end until the worker is killed; its own grace is threads.GRACE_S."""
 ORPHAN_LIMIT_S = 30.0
 """How long an attempt may be without a run: between asking for one and Dagster making it lies less than a second."""
@@ -50,20 +50,29 @@ def watchdog(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SkipReason
 
 
 def watch_runs(instance: dg.DagsterInstance, services: Services) -> list[str]:
-    """End every run that needs it; their ids."""
+    """End every run that needs it; their ids. One that cannot be seen to does not keep the others from it."""
     ended = []
-    now = services.clock.now()
     for record in instance.get_run_records(filters=dg.RunsFilter(statuses=_WATCHED)):
         run = record.dagster_run
         if WORKER not in run.tags and attempt_id(run) is None:
             continue  # another code location's
-        reason = _dead(record, now)
-        if reason is not None:
-            _end(instance, services, run.run_id, reason)
-            ended.append(run.run_id)
-        elif run.status is not _Status.CANCELING and (_overdue(record, now) or _replaced(services, run)):
-            cancel(instance, run.run_id)
+        try:
+            if _watch(instance, services, record):
+                ended.append(run.run_id)
+        except ForgeError as error:
+            _logger.warning("run %s: %s", run.run_id, error)
     return ended
+
+
+def _watch(instance: dg.DagsterInstance, services: Services, record: dg.RunRecord) -> bool:
+    run, now = record.dagster_run, services.clock.now()
+    reason = _dead(record, now)
+    if reason is not None:
+        _end(instance, services, run.run_id, reason)
+        return True
+    if run.status is not _Status.CANCELING and (_overdue(record, now) or _replaced(services, run)):
+        cancel(instance, run.run_id)
+    return False
 
 
 def _dead(record: dg.RunRecord, now: float) -> str | None:
@@ -108,7 +117,9 @@ def _end(instance: dg.DagsterInstance, services: Services, run_id: str, reason: 
     else:
         instance.report_run_failed(run, message)
     instance.event_log_storage.free_concurrency_slots_for_run(run_id)
-    settle(instance, services, run)
+    over = instance.get_run_by_id(run_id)
+    if over is not None:
+        settle(instance, services, over)
 
 
 def watch_attempts(
@@ -121,21 +132,28 @@ def watch_attempts(
     orphans: dict[str, float] = {}
     now = services.clock.now()
     for attempt in services.ledger.attempts(states=_OPEN, limit=1000):
-        runs = runs_of(instance, attempt.id, limit=1)
-        if runs:
-            if runs[0].dagster_run.is_finished:
-                settle(instance, services, runs[0].dagster_run)
-            continue
-        since = orphans[str(attempt.id)] = min(seen.get(str(attempt.id), now), now)
-        if now - since >= ORPHAN_LIMIT_S:
-            _adopt(services, attempt)
-            del orphans[str(attempt.id)]
+        try:
+            since = _watch_attempt(instance, services, attempt, seen.get(str(attempt.id), now), now)
+        except ForgeError as error:
+            _logger.warning("attempt %s: %s", attempt.id, error)
+        else:
+            orphans |= {} if since is None else {str(attempt.id): since}
     return orphans
 
 
-def _adopt(services: Services, attempt: Attempt) -> None:
-    """The run was never made, or somebody deleted it."""
-    if attempt.run_id is None:
+def _watch_attempt(
+    instance: dg.DagsterInstance, services: Services, attempt: Attempt, since: float, now: float
+) -> float | None:
+    """Since when the attempt has had no run, None if it has one or has been seen to."""
+    runs = runs_of(instance, attempt.id, limit=1)
+    if runs:
+        if runs[0].dagster_run.is_finished:
+            settle(instance, services, runs[0].dagster_run)
+        return None
+    if now - since < ORPHAN_LIMIT_S:
+        return min(since, now)
+    if attempt.run_id is None:  # Dagster never made the run that was asked for
         services.ledger.release_claim(attempt.id)
-    else:
+    else:  # somebody deleted it
         recover(services, attempt.id, run_id=attempt.run_id)
+    return None

@@ -2,13 +2,11 @@
 
 import contextlib
 import json
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.releases import Manifest, cluster_name, slug
@@ -16,7 +14,8 @@ from forge_dagster.errors import PlatformError, ReleaseFailed
 from forge_dagster.platforms.artifacts import digest, read_manifest, unpack
 from forge_dagster.platforms.envoy_config import RoutedEnvironment, RunningRelease
 from forge_dagster.platforms.envoy_proxy import EnvoyProxy
-from forge_dagster.platforms.local_process import ProcessUse, answers, free_port, launch_of, log_tail
+from forge_dagster.platforms.local_process import ProcessUse, answers, free_port, health_path, launch_of, log_tail
+from forge_dagster.platforms.local_state import LocalState, unwritable, write_json
 from forge_dagster.ports import Deployment, Program, ReleaseHealth, Supervision
 
 STOP_WAIT_S = 10.0
@@ -36,6 +35,7 @@ class LocalPlatform:
     def __init__(self, *, home: Path, supervision: Supervision) -> None:
         self._home = home.absolute()
         self._supervision = supervision
+        self._state = LocalState(home=home)
         self._proxy = EnvoyProxy(home=home, supervision=supervision)
         self._use = ProcessUse()
 
@@ -53,7 +53,7 @@ class LocalPlatform:
         if manifest.kind == "library":
             raise PlatformError(f"{artifact.name} is a library: there is nothing to deploy")
         name = f"release-{slug(environment)}-{slug(release)}"[:120]
-        known = self._load(environment).release(release)
+        known = self._state.load(environment).release(release)
         wanted = digest(artifact)
         if known is not None and known.digest == wanted and self._is_up(known):
             log(f"{release} runs already")
@@ -62,7 +62,7 @@ class LocalPlatform:
         try:
             port = self._start(name=name, folder=folder, artifact=artifact, manifest=manifest, policy=policy, log=log)
             running = RunningRelease(
-                name=release, port=port, health=_health_path(manifest, folder), artifact=str(artifact), digest=wanted,
+                name=release, port=port, health=health_path(manifest, folder), artifact=str(artifact), digest=wanted,
                 folder=str(folder), program=name,
             )  # fmt: skip
             self._register(environment, running, log)
@@ -81,8 +81,8 @@ class LocalPlatform:
         given = {release: weight for release, weight in weights.items() if weight != 0}
         if given and (sum(given.values()) != 100 or min(given.values()) < 0):
             raise PlatformError(f"weights {dict(weights)} of {environment} do not sum to 100")
-        with self._locked():
-            routed = self._load(environment)
+        with self._state.locked():
+            routed = self._state.load(environment)
             unknown = sorted(set(given) - {release.name for release in routed.releases})
             if unknown:
                 raise PlatformError(f"{environment} has no release {', '.join(unknown)}", hint="deploy it first")
@@ -90,12 +90,12 @@ class LocalPlatform:
 
     def weights(self, environment: str) -> Mapping[str, int]:
         """Release -> percent; releases at weight 0 are included."""
-        routed = self._load(environment)
+        routed = self._state.load(environment)
         return {release.name: routed.weights.get(release.name, 0) for release in routed.releases}
 
     def health(self, *, environment: str, release: str) -> ReleaseHealth:
         """From supervision (running, restarts), Envoy (healthy, in flight) and the process group (cpu, memory)."""
-        known = self._load(environment).release(release)
+        known = self._state.load(environment).release(release)
         state = None if known is None else self._supervision.state(known.program)
         if known is None or state is None:
             return ReleaseHealth(running=False, healthy=False)
@@ -118,7 +118,7 @@ class LocalPlatform:
 
     def drain(self, *, environment: str, release: str, timeout_s: float) -> bool:
         """Wait at weight 0 until nothing is in flight. False at the time limit."""
-        routed = self._load(environment)
+        routed = self._state.load(environment)
         known = routed.release(release)
         if known is None or known.port is None:
             return True
@@ -139,7 +139,7 @@ class LocalPlatform:
 
     def stop(self, *, environment: str, release: str) -> None:
         """Stop a drained release (its process first, then its cluster) and forget it. Refuses one that takes traffic."""
-        routed = self._load(environment)
+        routed = self._state.load(environment)
         if routed.weights.get(release, 0):
             raise PlatformError(
                 f"{release} still takes {routed.weights[release]}% of {environment}", hint="route it to 0 first"
@@ -149,8 +149,8 @@ class LocalPlatform:
 
     def url(self, environment: str) -> str:
         """Where the environment is reached: the same port for as long as this home exists."""
-        with self._locked():
-            return f"http://127.0.0.1:{self._load(environment, save=True).port}"
+        with self._state.locked():
+            return f"http://127.0.0.1:{self._state.load(environment, save=True).port}"
 
     # --- previews ----------------------------------------------------------------------------------------------------------
 
@@ -170,10 +170,10 @@ class LocalPlatform:
                 return _preview(name, before["port"], artifact)
         try:
             port = self._start(name=program, folder=folder, artifact=artifact, manifest=manifest, policy=policy, log=log)
-            _save(record, {"port": port, "digest": wanted, "health": _health_path(manifest, folder), "name": name})
+            write_json(record, {"port": port, "digest": wanted, "health": health_path(manifest, folder), "name": name})
         except (PlatformError, OSError) as error:
             self.remove_preview(name=name)
-            raise error if isinstance(error, PlatformError) else _unwritable(folder, error) from error
+            raise error if isinstance(error, PlatformError) else unwritable(folder, error) from error
         return _preview(name, port, artifact)
 
     def remove_preview(self, *, name: str) -> None:
@@ -195,7 +195,7 @@ class LocalPlatform:
             (folder / "home").mkdir(mode=0o700, parents=True)
             unpack(artifact, folder / "tree")
         except OSError as error:
-            raise _unwritable(folder, error) from error
+            raise unwritable(folder, error) from error
         for last in (False, True):
             port = free_port() if manifest.takes_traffic else None
             launch = launch_of(manifest, tree=folder / "tree", home=folder / "home", port=port, python=_python(), policy=policy)
@@ -209,7 +209,7 @@ class LocalPlatform:
             )
             log(f"starting {name}" + ("" if port is None else f" on port {port}"))
             self._supervision.start(program)
-            fault = self._await(program, port, _health_path(manifest, folder), policy.deploy.start_timeout)
+            fault = self._await(program, port, health_path(manifest, folder), policy.deploy.start_timeout)
             if fault is None:
                 return port
             self._supervision.stop(name)
@@ -217,7 +217,7 @@ class LocalPlatform:
                 break
         raise ReleaseFailed(
             f"{name} {fault}; its last output:\n{log_tail(program.log)}",
-            hint=f"it must listen on 127.0.0.1:$PORT and answer GET {_health_path(manifest, folder)} with 2xx or 3xx",
+            hint=f"it must listen on 127.0.0.1:$PORT and answer GET {health_path(manifest, folder)} with 2xx or 3xx",
         )
 
     def _await(self, program: Program, port: int | None, health: str, limit_s: float) -> str | None:
@@ -238,8 +238,8 @@ class LocalPlatform:
             time.sleep(0.05)
 
     def _register(self, environment: str, running: RunningRelease, log: Callable[[str], None]) -> None:
-        with self._locked():
-            routed = self._load(environment, save=True)
+        with self._state.locked():
+            routed = self._state.load(environment, save=True)
             others = tuple(release for release in routed.releases if release.name != running.name)
             self._apply(routed.model_copy(update={"releases": (*others, running)}))
         if running.port is None:
@@ -253,8 +253,8 @@ class LocalPlatform:
 
     def _discard(self, environment: str, release: str, program: str, folder: Path) -> None:
         self._supervision.stop(program)
-        with self._locked():
-            routed = self._load(environment)
+        with self._state.locked():
+            routed = self._state.load(environment)
             if routed.release(release) is not None:
                 rest = tuple(known for known in routed.releases if known.name != release)
                 weights = {name: weight for name, weight in routed.weights.items() if name != release}
@@ -272,53 +272,9 @@ class LocalPlatform:
     def _apply(self, routed: RoutedEnvironment) -> None:
         """Make it so in Envoy, then remember it: what is remembered is never ahead of what is in effect."""
         self._proxy.ensure()
-        environments = {known.environment: known for known in self._all()} | {routed.environment: routed}
+        environments = {known.environment: known for known in self._state.all()} | {routed.environment: routed}
         self._proxy.apply(environments)
-        self._save(routed)
-
-    @contextlib.contextmanager
-    def _locked(self) -> Iterator[None]:
-        from filelock import FileLock, Timeout
-
-        folder = self._home / "envoy"
-        try:
-            (folder / "environments").mkdir(mode=0o700, parents=True, exist_ok=True)
-            with FileLock(folder / "lock", timeout=120):
-                yield
-        except Timeout as error:
-            raise PlatformError(f"another process has held {folder / 'lock'} for two minutes", hint="try again") from error
-        except OSError as error:
-            raise _unwritable(folder, error) from error
-
-    def _load(self, environment: str, *, save: bool = False) -> RoutedEnvironment:
-        path = self._home / "envoy" / "environments" / f"{slug(environment)}.json"
-        try:
-            return RoutedEnvironment.model_validate_json(path.read_bytes())
-        except FileNotFoundError:
-            routed = RoutedEnvironment(environment=environment, port=free_port())
-            if save:
-                self._save(routed)
-            return routed
-        except (OSError, ValueError) as error:
-            raise PlatformError(f"{path} cannot be read: {error}", hint="move it away and release again") from error
-
-    def _all(self) -> list[RoutedEnvironment]:
-        files = sorted((self._home / "envoy" / "environments").glob("*.json"))
-        return [RoutedEnvironment.model_validate_json(file.read_bytes()) for file in files]
-
-    def _save(self, routed: RoutedEnvironment) -> None:
-        path = self._home / "envoy" / "environments" / f"{slug(routed.environment)}.json"
-        try:
-            _save(path, routed.model_dump(mode="json"))
-        except OSError as error:
-            raise _unwritable(path, error) from error
-
-
-def _health_path(manifest: Manifest, folder: Path) -> str:
-    """Where to ask for health: a static site that has no such file answers at "/"."""
-    if manifest.kind == "static" and not (folder / "tree" / manifest.directory / manifest.health.lstrip("/")).exists():
-        return "/"
-    return manifest.health
+        self._state.save(routed)
 
 
 def _python() -> str:
@@ -327,17 +283,6 @@ def _python() -> str:
 
 def _preview(name: str, port: int | None, artifact: Path) -> Deployment:
     return Deployment(id=slug(name), url="" if port is None else f"http://127.0.0.1:{port}", artifact=str(artifact))
-
-
-def _save(path: Path, value: Any) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.{os.getpid()}.new")
-    fresh.write_text(json.dumps(value, indent=1))
-    fresh.replace(path)
-
-
-def _unwritable(path: Path, error: OSError) -> PlatformError:
-    return PlatformError(f"cannot write to {path}: {error.strerror or error}", hint="check the disk and Forge's home")
 
 
 ADAPTER = LocalPlatform

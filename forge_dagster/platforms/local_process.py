@@ -39,9 +39,8 @@ def launch_of(manifest: Manifest, *, tree: Path, home: Path, port: int | None, p
         served = tree / manifest.directory
         if not served.resolve().is_relative_to(tree.resolve()) or not served.is_dir():
             raise PlatformError(f"the artifact has no folder {manifest.directory!r} to serve", hint="see forge-artifact.json")
-        command = (
-            "python", "-m", "http.server", "{port}", "--bind", "127.0.0.1", "--protocol", "HTTP/1.1", "--directory", str(served),
-        )  # fmt: skip
+        listen = ("{port}", "--bind", "127.0.0.1", "--protocol", "HTTP/1.1")
+        command = ("python", "-m", "http.server", *listen, "--directory", str(served))
     if not command:
         hint = 'write command = ["python", "-m", ...] under [deploy] in forge.toml'
         raise PlatformError("nobody says how to start it", hint=hint)
@@ -59,6 +58,13 @@ def launch_of(manifest: Manifest, *, tree: Path, home: Path, port: int | None, p
     if port is not None:
         environment["PORT"] = str(port)
     return Launch(argv=argv, environment=environment)
+
+
+def health_path(manifest: Manifest, folder: Path) -> str:
+    """Where to ask for health: a static site that has no such file answers at "/"."""
+    if manifest.kind == "static" and not (folder / "tree" / manifest.directory / manifest.health.lstrip("/")).exists():
+        return "/"
+    return manifest.health
 
 
 def free_port() -> int:

@@ -7,7 +7,7 @@ from sqlalchemy import select
 from starlette.routing import Route
 
 from forge_dagster.hosts.embedded import merging, pulls, schema, shapes, talk
-from forge_dagster.hosts.embedded.refusals import forbidden, invalid
+from forge_dagster.hosts.embedded.refusals import forbidden, invalid_simply
 from forge_dagster.server.rest import Answer, Call, RestApi
 
 
@@ -162,7 +162,7 @@ def _reviews(call: Call) -> Answer:
 
 def _review(call: Call) -> Answer:
     if "event" not in call.body:
-        raise invalid("PullRequestReview", "event", "pending reviews are not kept here: give an event", code="missing_field")
+        raise invalid_simply("pending reviews are not kept here: give an event")
     wanted = call.parse(_Review)
     made = talk.add_review(
         call.host,

@@ -9,7 +9,7 @@ from sqlalchemy import select
 from starlette.routing import Route
 
 from forge_dagster.hosts.embedded import delivery, pulls, receive, schema, shapes
-from forge_dagster.hosts.embedded.git import Entry
+from forge_dagster.hosts.embedded.git import EMPTY_TREE, Entry
 from forge_dagster.hosts.embedded.host import Repository
 from forge_dagster.hosts.embedded.refusals import Refused, forbidden, invalid, not_found
 from forge_dagster.hosts.embedded.rules import ZERO, RefUpdate, is_ref_name, refusal
@@ -58,7 +58,7 @@ def _user(call: Call) -> Answer:
     texts = dict.fromkeys(("name", "company", "blog", "location", "email", "hireable", "bio"))
     counts = dict.fromkeys(("public_repos", "public_gists", "followers", "following"), 0)
     times = {"created_at": shapes.iso(0.0), "updated_at": shapes.iso(0.0)}
-    return Answer(body={**shapes.user(call.root, row), **texts, **counts, **times})
+    return Answer(body={**shapes.user(call.root, row), **texts, **counts, **times, "user_view_type": "public"})
 
 
 def _repositories(call: Call) -> Answer:
@@ -167,7 +167,7 @@ def _commit(call: Call) -> Answer:
     if found is None:
         raise invalid("Commit", "ref", f"No commit found for SHA: {call.path['ref'][:100]}", code="custom")
     data = git.commit_of(found)
-    files = git.files(data.parents[0], data.sha) if data.parents else []
+    files = git.files(data.parents[0] if data.parents else EMPTY_TREE, data.sha)
     return Answer(body=shapes.commit(call.root, repository, data, files[:3_000]))
 
 

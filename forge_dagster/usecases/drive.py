@@ -6,7 +6,8 @@ from pathlib import Path
 
 from forge_dagster.domain.judge import Totals
 from forge_dagster.domain.policy import Policy
-from forge_dagster.domain.rollout import Action, ActionKind, Observation, Phase, ReleaseRef, Rollout, Vitals, decide
+from forge_dagster.domain.rollout import decide
+from forge_dagster.domain.rollout_state import Action, ActionKind, Observation, Phase, ReleaseRef, Rollout, Vitals
 from forge_dagster.errors import ForgeError, Interrupted, PlatformError, ReleaseFailed
 from forge_dagster.platforms.artifacts import digest
 from forge_dagster.ports import Platform, Run, Services

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forge_dagster.domain.releases import slug
-from forge_dagster.domain.rollout import Phase, Rollout
+from forge_dagster.domain.rollout_state import Phase, Rollout
 from forge_dagster.errors import ForgeError
 from forge_dagster.ports import Run, Services
 from forge_dagster.workspace.git import init_bare

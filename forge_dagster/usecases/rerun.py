@@ -1,6 +1,7 @@
 """Judge the same commit again."""
 
 from forge_dagster.domain.changes import Attempt, AttemptState
+from forge_dagster.domain.rounds import same_case
 from forge_dagster.errors import Superseded
 from forge_dagster.ports import Services
 
@@ -40,6 +41,4 @@ def _latest(services: Services, asked: Attempt) -> Attempt:
     same = services.ledger.attempts(
         repository=asked.repository, job=asked.job, number=asked.number, head_sha=asked.head_sha, limit=1000
     )
-    wanted = (asked.number, asked.base_ref, asked.policy_digest)
-    rounds = [one for one in same if (one.number, one.base_ref, one.policy_digest) == wanted]
-    return max(rounds, key=lambda one: one.round, default=asked)
+    return max((one for one in same if same_case(one, asked)), key=lambda one: one.round, default=asked)

@@ -9,7 +9,7 @@ from forge_dagster.domain.judge import Evidence
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome
 from forge_dagster.domain.policy import POLICY_FILE, Policy, parse_policy
 from forge_dagster.domain.results import GateResult, gate_result
-from forge_dagster.domain.rollout import Cause, Phase, ReleaseRef, Rollout
+from forge_dagster.domain.rollout_state import Cause, Phase, ReleaseRef, Rollout
 from forge_dagster.errors import ForgeError, Interrupted, PlatformError, Superseded
 from forge_dagster.platforms.artifacts import read_manifest
 from forge_dagster.ports import Platform, Services
@@ -169,6 +169,7 @@ def _platform(services: Services, name: str) -> Platform:
 
 def _result(rollout: Rollout, platform: Platform) -> GateResult:
     metrics = _metrics(rollout)
+    live: ReleaseRef | None
     if rollout.phase is Phase.PROMOTED:
         live, outcome = rollout.release, Outcome.PASSED
         reason = f"{rollout.release.sha[:12]} has all traffic; " + "; ".join(rollout.notes)

@@ -12,7 +12,7 @@ from forge_dagster.domain.changes import Attempt, Change
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.policy import POLICY_FILE
 from forge_dagster.domain.project import Project
-from forge_dagster.errors import HostError, RevisionGone, UsageError, WorkspaceError
+from forge_dagster.errors import RevisionGone, UsageError, WorkspaceError
 from forge_dagster.ports import Checkout, Environments, GitHost, Run
 from forge_dagster.workspace.detect import detect, existing
 from forge_dagster.workspace.environments import DomainEnvironments
@@ -176,7 +176,9 @@ class LocalWorkspace:
             return None if attempt.base_sha is None else checked_sha(attempt.base_sha)
         tip = host.branch_head(attempt.repository, attempt.base_ref)
         if tip is None:
-            raise RevisionGone(f"{attempt.repository} has no branch {attempt.base_ref}", hint="choose another base for the change")
+            raise RevisionGone(
+                f"{attempt.repository} has no branch {attempt.base_ref}", hint="choose another base for the change"
+            )
         return checked_sha(tip)
 
     def _merge(self, mirror: GitRepository, base: str, head: str) -> tuple[str, str]:
@@ -198,30 +200,28 @@ class LocalWorkspace:
         url, environment = host.git_url(attempt.repository), host.git_environment()
         branch = checked_ref(attempt.base_ref)
         common = (f"+refs/heads/{branch}:refs/heads/{branch}", "+refs/tags/*:refs/tags/*")
-        ways = [tuple(f"{sha}:refs/forge/{sha}" for sha in wanted)]
+        by_name = tuple(f"{sha}:refs/forge/{sha}" for sha in wanted)
+        # a server need not give a commit by its name: then its pull request's ref has it; and the base branch may be gone
+        ways = [(*common, *by_name), by_name]
         if attempt.number is not None:
-            ways.append((f"+refs/pull/{attempt.number}/head:refs/forge/pull/{attempt.number}",))
-        last: HostError | None = None
+            ways.insert(1, (*common, f"+refs/pull/{attempt.number}/head:refs/forge/pull/{attempt.number}"))
         with self.mirror_lock(attempt.repository):
-            for refspecs in ways:  # a server need not give a commit by its name; then its pull request's ref has it
-                try:
-                    mirror.fetch(url, (*common, *refspecs), environment=environment)
-                except HostError as error:
-                    last = error
+            for refspecs in ways:
+                with contextlib.suppress(RevisionGone):
+                    mirror.fetch(url, refspecs, environment=environment)
                 if all(mirror.commit(sha) == sha for sha in wanted):
                     return
-        if last is not None and not isinstance(last, RevisionGone):
-            raise last
         gone = next(sha for sha in wanted if mirror.commit(sha) != sha)
         raise RevisionGone(
-            f"{attempt.repository} no longer has commit {gone[:12]}", hint="it was force-pushed away or its branch deleted; push again"
+            f"{attempt.repository} no longer has commit {gone[:12]}",
+            hint="it was force-pushed away or its branch deleted; push again",
         )
 
 
 def _key(attempt: Attempt) -> str:
-    """Names the attempt in paths: its number, the head, and a digest of all that makes it another checkout."""
-    whole = "\0".join((attempt.repository, attempt.job.value, str(attempt.number), attempt.head_sha, attempt.policy_digest))
-    digest = hashlib.sha256(f"{whole}\0{attempt.base_ref}\0{attempt.base_sha}\0{attempt.round}".encode()).hexdigest()[:8]
+    """Names the attempt in paths. The base's commit is no part of it: the first gate settles it for all."""
+    parts = (attempt.repository, attempt.job.value, str(attempt.number), attempt.head_sha, attempt.base_ref, str(attempt.round))
+    digest = hashlib.sha256("\0".join((*parts, attempt.policy_digest)).encode()).hexdigest()[:8]
     return f"{attempt.id}-{checked_sha(attempt.head_sha)[:12]}-{digest}"
 
 
@@ -231,4 +231,6 @@ def _write_whole(path: Path, text: str) -> None:
         temporary.write_text(text, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
-        raise WorkspaceError(f"{path} cannot be written: {error}", hint="free disk space, or correct the permissions") from error
+        raise WorkspaceError(
+            f"{path} cannot be written: {error}", hint="free disk space, or correct the permissions"
+        ) from error

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path, PurePosixPath
@@ -49,6 +50,7 @@ _IGNORED_FOLDERS = frozenset(
         ".pytest_cache",
     )
 )  # fmt: skip
+_HOOK = re.compile(r"^[ \t]*(?:-[ \t]+)?id:[ \t]*['\"]?([A-Za-z0-9_.-]+)", re.MULTILINE)
 _CONFIGURATION_ENDINGS = (".toml", ".ini", ".cfg", ".yaml", ".yml", ".json", ".jsonc", ".json5")
 _CONFIGURATION_PYTHON = ("conftest.py", "noxfile.py", "setup.py", "tasks.py", "dodo.py")
 
@@ -112,7 +114,14 @@ def detect(root: Path, files: Iterable[str]) -> Project:
         files=listed,
         python=None if python is None else _python(root, python, listed, folders),
         node=None if node is None else _node(root, node, folders),
+        pre_commit_hooks=_pre_commit_hooks(root),
     )
+
+
+def _pre_commit_hooks(root: Path) -> frozenset[str]:
+    """Ids of the hooks in .pre-commit-config.yaml, read line by line: a list item or key `id` in it is nothing else."""
+    text = _Folder(root, "").text(".pre-commit-config.yaml") or ""
+    return frozenset(match[1] for match in _HOOK.finditer(text))
 
 
 def _choose(folders: Mapping[str, set[str]], files: tuple[str, ...]) -> tuple[str | None, str | None]:

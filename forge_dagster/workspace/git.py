@@ -190,6 +190,11 @@ class GitRepository:
         entries = [entry for entry in output.split(b"\0") if entry]
         return tuple(dict.fromkeys((entry[2:], not entry.startswith(b"?")) for entry in entries))
 
+    def ignores(self, path: str) -> bool:
+        """Whether git ignores `path` here; True outside of a repository, where nothing is seen at all."""
+        plain = {"GIT_LITERAL_PATHSPECS": "0"}  # which check-ignore refuses
+        return self.try_git("check-ignore", "--quiet", "--", path, environment=plain).exit_code != 1
+
     # --- making
 
     def merge_tree(self, base: str, head: str) -> Merged:

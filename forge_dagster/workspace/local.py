@@ -52,7 +52,9 @@ def local_checkout(path: Path, base: str | None, head: str | None, run: Run) -> 
     place = _place(GitRepository(path, run, user_configuration=True))
     if place is None:
         if base is not None or head is not None:
-            raise UsageError(f"{path} is not a git repository, so there is no --base or --head", hint="run git init, or leave them out")
+            raise UsageError(
+                f"{path} is not a git repository, so there is no --base or --head", hint="run git init, or leave them out"
+            )
         return _folder(path)
     own_project = any((path / name).is_file() for name in _PROJECT_FILES)
     prefix = place.prefix if own_project else ""
@@ -184,7 +186,9 @@ def _added(root: Path, name: str) -> ChangedFile:
         return ChangedFile(path=name, status="added", binary=True)
     binary = b"\0" in content[:_BINARY_SAMPLE]
     lines = content.count(b"\n") + (not content.endswith(b"\n") and content != b"")
-    return ChangedFile(path=name, status="added", binary=binary, added_lines=frozenset() if binary else frozenset(range(1, lines + 1)))
+    return ChangedFile(
+        path=name, status="added", binary=binary, added_lines=frozenset() if binary else frozenset(range(1, lines + 1))
+    )
 
 
 def _seen(root: Path, file: ChangedFile) -> ChangedFile:

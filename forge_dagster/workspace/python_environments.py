@@ -1,5 +1,6 @@
 """Python environments, made by uv once per digest of what goes into them, and reused with no process at all."""
 
+import hashlib
 import importlib.metadata
 import json
 import os
@@ -63,7 +64,7 @@ class PythonEnvironments:
         project = (root / python.directory).resolve()
         parts = (plan.digest, platform.python_version(), importlib.metadata.version("uv"), str(project), str(tests))
         target = self._folder / f"python-{_digest(*parts)}"
-        return self._made(target, lambda: self._build(target, plan, project, tests, log), log, f"{project.name}'s dependencies")
+        return self._made(target, lambda: self._build(target, plan, project, tests, log), log, "the project's dependencies")
 
     def locked_tools(self, lock: Path, *, log: Log) -> Environment:
         """Forge's own tools from a requirements file with hashes."""
@@ -107,7 +108,7 @@ class PythonEnvironments:
                 self._install_plan(target, plan, project, log)
         (target / "forge-root").write_text(str(project), encoding="utf-8")
         if tests:
-            self._add_test_tools(target, project, log)
+            self._add_test_tools(target, log)
 
     def _interpreter(self, plan: PythonPlan, project: Path, log: Log) -> str:
         """Forge's own Python where the project accepts it, so that results do not depend on what else is installed."""
@@ -130,7 +131,7 @@ class PythonEnvironments:
             log(f".python-version asks for {plan.python_version}, which is not on this machine; using {own}")
             return sys.executable
         raise WorkspaceError(
-            f"{project.name} requires Python {plan.requires_python}, and there is none on this machine (Forge runs on {own})",
+            f"the project requires Python {plan.requires_python}, and there is none on this machine (Forge runs on {own})",
             hint="install that Python (for example with `uv python install`); Forge downloads none by itself",
         )
 
@@ -141,16 +142,23 @@ class PythonEnvironments:
 
     def _sync(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
-        common = ("sync", "--frozen", "--no-progress", "--python", interpreter, *(("--all-packages",) if plan.workspace else ()))
+        common = (
+            "sync",
+            "--frozen",
+            "--no-progress",
+            "--python",
+            interpreter,
+            *(("--all-packages",) if plan.workspace else ()),
+        )
         result = self._uv((*common, "--all-extras", "--all-groups"), project, log=log, environment=environment)
         if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
             log("not everything can be installed together; only the extras that checks need are")
             chosen = [option for name in plan.extras for option in ("--extra", name)]
             result = self._uv((*common, *chosen), project, log=log, environment=environment)
-        _succeeded(result, f"{project.name}'s uv.lock")
+        _succeeded(result, "the project's uv.lock")
 
     def _install_plan(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
-        """All at once; where that has no solution, without what is not needed for checks; at last without the project itself."""
+        """All at once; without a solution, what checks do not need is left out; at last the project itself."""
         tries = [plan]
         if plan.wide_files or plan.wide_requirements:
             tries.append(replace(plan, wide_files=(), wide_requirements=()))
@@ -164,9 +172,9 @@ class PythonEnvironments:
                     break
                 if attempt is not tries[-1]:
                     log("that has no solution; trying with less")
-        _succeeded(result, f"{project.name}'s dependencies")
+        _succeeded(result, "the project's dependencies")
 
-    def _add_test_tools(self, target: Path, project: Path, log: Log) -> None:
+    def _add_test_tools(self, target: Path, log: Log) -> None:
         """pytest, pytest-cov and coverage where they are missing; nothing that is there changes its version."""
         there = versions_in(target)
         missing = [name for name in _TEST_TOOLS if name not in there]
@@ -179,7 +187,7 @@ class PythonEnvironments:
             constraints.write_text("\n".join(plain), encoding="utf-8")
             # outside of the project, whose [tool.uv] may say how to resolve what it declares but nothing about these
             result = self._install(target, Path(scratch), ("-c", str(constraints), *missing), log)
-        _succeeded(result, f"{', '.join(missing)} beside {project.name}'s dependencies")
+        _succeeded(result, f"{', '.join(missing)} beside the project's dependencies")
 
     def _install(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log) -> ProcessResult:
         python = str(target / "bin" / "python")
@@ -217,10 +225,10 @@ def _install_arguments(plan: PythonPlan, scratch: Path) -> tuple[str, ...]:
     arguments: list[str] = []
     for name in (*plan.files, *plan.wide_files):
         arguments += ["-r", name]
-    requirements = (*plan.requirements, *plan.wide_requirements)
+    requirements = [line.replace("\n", " ").strip() for line in (*plan.requirements, *plan.wide_requirements)]
     if requirements:
-        path = scratch / "declared.txt"
-        path.write_text("\n".join(line.replace("\n", " ") for line in requirements), encoding="utf-8")
+        path = scratch / "declared.txt"  # a "requirement" that is an option would choose another index
+        path.write_text("\n".join(line for line in requirements if not line.startswith("-")), encoding="utf-8")
         arguments += ["-r", str(path)]
     if plan.constraints:
         path = scratch / "locked.txt"
@@ -273,6 +281,4 @@ def _read(target: Path) -> Environment | None:
 
 
 def _digest(*parts: str) -> str:
-    import hashlib
-
     return hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:20]

@@ -19,6 +19,7 @@ from forge_dagster.workspace.requirements import (
     poetry_requirement,
     requirement_lines,
     setup_declarations,
+    strings,
     table,
 )
 
@@ -137,9 +138,7 @@ def _with_digest(found: PythonPlan, python: PythonProject, *, folder: Path, file
         "project": {
             k: v for k, v in table(python.pyproject, "project").items() if k not in ("description", "classifiers", "urls")
         },
-        "tool": {name: python.pyproject["tool"].get(name) for name in _DEPENDENCY_TABLES}
-        if table(python.pyproject, "tool")
-        else {},
+        "tool": {name: value for name, value in table(python.pyproject, "tool").items() if name in _DEPENDENCY_TABLES},
     }
     digest.update(json.dumps(relevant, sort_keys=True, default=str).encode())
     prefix = f"{python.directory}/" if python.directory else ""

@@ -15,13 +15,11 @@ from typing import Any
 
 from forge_dagster.errors import PlatformError
 from forge_dagster.ports import Program, ProgramState
+from forge_dagster.workspace.program_files import LOG_LIMIT, PROGRAM, SUPERVISORD, Life, alive, link, read, read_life, write
 from forge_dagster.workspace.supervisor_rpc import call_supervisor
 
 SOCKET_PATH_LIMIT = 100
 """Bytes of a Unix socket's path that are safe: the kernel takes 107 (unix(7)), supervisord adds its pid while binding."""
-
-LOG_LIMIT = 5 * 1024 * 1024
-"""Bytes of a program's log before it is rotated; one older log is kept."""
 
 START_LIMIT_S = 20.0
 RPC_LIMIT_S = 5.0
@@ -29,45 +27,6 @@ RPC_LIMIT_S = 5.0
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,120}")
 _RUNNING = frozenset({"STARTING", "RUNNING", "STOPPING"})
 _FALLEN = frozenset({"EXITED", "FATAL", "BACKOFF", "STOPPED", "UNKNOWN"})
-
-# Every path is relative to supervisord's own folder and every name is checked, so nothing in these files needs quoting.
-_SUPERVISORD = """\
-[supervisord]
-logfile=supervisord.log
-logfile_maxbytes=5MB
-logfile_backups=1
-loglevel=info
-pidfile=supervisord.pid
-childlogdir=logs
-umask=077
-identifier=forge
-
-[unix_http_server]
-file={socket}
-chmod=0700
-
-[rpcinterface:supervisor]
-supervisor.rpcinterface_factory=supervisor.rpcinterface:make_main_rpcinterface
-
-[include]
-files=programs/*.conf
-"""
-_PROGRAM = """\
-[program:{name}]
-command=./python -I -S ./launch.py programs/{name}.json
-autostart=true
-autorestart={restart}
-startsecs=1
-startretries={retries}
-stopsignal=TERM
-stopwaitsecs={stop_wait}
-stopasgroup=true
-killasgroup=true
-redirect_stderr=true
-stdout_logfile=logs/{name}.log
-stdout_logfile_maxbytes={log_limit}
-stdout_logfile_backups=1
-"""
 
 
 class SupervisordSupervision:
@@ -104,9 +63,9 @@ class SupervisordSupervision:
             return None
         info = self._info(name) if self.is_running() else None
         if info is None:
-            return ProgramState(running=False, exits=max(0, self._life(name)[2]), detail="supervisord does not run it")
+            return ProgramState(running=False, exits=max(0, self._life(name).launches), detail="supervisord does not run it")
         running = info["statename"] in _RUNNING and bool(info["pid"])
-        launches = self._life(name)[2]
+        launches = self._life(name).launches
         return ProgramState(
             running=running,
             pid=int(info["pid"]) or None,
@@ -152,13 +111,13 @@ class SupervisordSupervision:
         with self._locked():
             if self.is_running():
                 return
-            pid = self._pid()
-            if pid is not None and self._waited(self.is_running, 5.0):
+            daemon = self._daemon()
+            if daemon is not None and self._waited(lambda: self.is_running() or not alive(daemon), 10.0) and alive(daemon):
                 return
-            if pid is not None:
+            if alive(daemon):
                 raise PlatformError(
-                    f"supervisord (pid {pid}) runs but does not answer on {self._socket()}",
-                    hint=f"look into {self._folder / 'supervisord.log'}; end process {pid} and try again",
+                    f"supervisord (pid {daemon.pid}) runs but does not answer on {self._socket()}",
+                    hint=f"look into {self._folder / 'supervisord.log'}; end process {daemon.pid} and try again",
                 )
             self._bury()
             self._prepare()
@@ -170,15 +129,15 @@ class SupervisordSupervision:
             return
         with self._locked():
             families = {name: self._family(name) for name in self.programs()}
-            pid = self._pid()
+            daemon = self._daemon()
             if self.is_running():
                 patience = max((self._stop_wait(name) for name in families), default=10.0) + 10.0
                 with contextlib.suppress(PlatformError):
                     self._call("shutdown")
-                self._waited(lambda: self._pid() is None, patience)
-            if pid is not None and self._pid() == pid:
-                os.kill(pid, signal.SIGKILL)
-                self._waited(lambda: self._pid() is None, 5.0)
+                self._waited(lambda: not alive(daemon), patience)
+            if alive(daemon):
+                os.kill(daemon.pid, signal.SIGKILL)
+                self._waited(lambda: not alive(daemon), 5.0)
             for name, family in families.items():
                 self._end(name, family)
             self._bury()
@@ -228,7 +187,7 @@ class SupervisordSupervision:
             },
             sort_keys=True,
         )
-        conf = _PROGRAM.format(
+        conf = PROGRAM.format(
             name=name,
             restart="true" if program.restart else "false",
             # Backoff grows by a second each time, so a program that cannot start is tried for hours, not for ever.
@@ -236,13 +195,13 @@ class SupervisordSupervision:
             stop_wait=max(1, round(program.stop_wait_s)),
             log_limit=LOG_LIMIT,
         )
-        old = [_text(self._path(name, suffix)) for suffix in (".json", ".conf")]
+        old = [read(self._path(name, suffix)) for suffix in (".json", ".conf")]
         try:
-            _link(program.log, self.log(name))
+            link(program.log, self.log(name))
             if old == [wanted, conf]:
                 return False
-            _write(self._path(name, ".json"), wanted)
-            _write(self._path(name, ".conf"), conf)
+            write(self._path(name, ".json"), wanted)
+            write(self._path(name, ".conf"), conf)
         except OSError as error:
             raise PlatformError(f"cannot define program {name}: {error}", hint="check the disk and Forge's home") from error
         return True
@@ -276,16 +235,15 @@ class SupervisordSupervision:
         return call_supervisor(self._socket(), method, *arguments, timeout_s=timeout_s)
 
     def _socket(self) -> str:
-        return _text(self._folder / "socket") or str(self._folder / "supervisor.sock")
+        return read(self._folder / "socket") or str(self._folder / "supervisor.sock")
 
-    def _pid(self) -> int | None:
-        """The live supervisord of this home. A pid that belongs to another program by now does not count."""
+    def _daemon(self) -> Any:
+        """The live supervisord (a psutil.Process, or None) of this home. A pid that belongs to another program by now does not count."""
         import psutil
 
         try:
-            process = psutil.Process(int(_text(self._folder / "supervisord.pid")))
-            ours = process.status() != psutil.STATUS_ZOMBIE and Path(process.cwd()) == self._folder.resolve()
-            return process.pid if ours else None
+            process = psutil.Process(int(read(self._folder / "supervisord.pid")))
+            return process if alive(process) and Path(process.cwd()) == self._folder.resolve() else None
         except (ValueError, psutil.Error, OSError):
             return None
 
@@ -294,11 +252,11 @@ class SupervisordSupervision:
             path = str(self._folder / "supervisor.sock")
             if len(os.fsencode(path)) > SOCKET_PATH_LIMIT:
                 path = str(Path(tempfile.mkdtemp(prefix="forge-", dir="/tmp")) / "supervisor.sock")
-            _write(self._folder / "socket", path)
+            write(self._folder / "socket", path)
             configured = path if path.startswith("/tmp/forge-") else "supervisor.sock"  # noqa: S108
-            _write(self._folder / "supervisord.conf", _SUPERVISORD.format(socket=configured))
-            _write(self._folder / "launch.py", (Path(__file__).parent / "launch.py").read_text())
-            _link(self._folder / "python", Path(getattr(sys, "_base_executable", sys.executable)))
+            write(self._folder / "supervisord.conf", SUPERVISORD.format(socket=configured))
+            write(self._folder / "launch.py", (Path(__file__).parent / "launch.py").read_text())
+            link(self._folder / "python", Path(getattr(sys, "_base_executable", sys.executable)))
         except OSError as error:
             raise PlatformError(f"cannot write to {self._folder}: {error}", hint="make Forge's home writable") from error
 
@@ -314,7 +272,7 @@ class SupervisordSupervision:
             raise PlatformError(f"supervisord did not start: {error}", hint="see `forge doctor`") from error
         if done.returncode != 0 or not self._waited(self.is_running, START_LIMIT_S):
             said = (done.stdout + done.stderr).decode(errors="replace").strip()[-2000:]
-            said = said or _text(self._folder / "supervisord.log")[-2000:]
+            said = said or read(self._folder / "supervisord.log")[-2000:]
             raise PlatformError(f"supervisord did not start: {said}", hint=f"see {self._folder / 'supervisord.log'}")
 
     def _bury(self) -> None:
@@ -329,17 +287,12 @@ class SupervisordSupervision:
             with contextlib.suppress(OSError):
                 socket_path.parent.rmdir()
 
-    def _life(self, name: str) -> tuple[int, int, int]:
-        """What `launch.py` recorded: pid (also the process group), start in clock ticks, number of launches."""
-        try:
-            life = json.loads(_text(self._path(name, ".life")))
-            return int(life["pid"]), int(life["ticks"]), int(life["launches"])
-        except (ValueError, KeyError, TypeError):
-            return 0, 0, 0
+    def _life(self, name: str) -> Life:
+        return read_life(self._path(name, ".life"))
 
     def _stop_wait(self, name: str) -> float:
         try:
-            return float(json.loads(_text(self._path(name, ".json")))["wait"])
+            return float(json.loads(read(self._path(name, ".json")))["wait"])
         except (ValueError, KeyError, TypeError):
             return 10.0
 
@@ -347,11 +300,11 @@ class SupervisordSupervision:
         """The processes that descend from the program now, so that those which left its group can be found later."""
         import psutil
 
-        pid, ticks, _ = self._life(name)
-        if not pid or not ticks or _start_ticks(pid) != ticks:
+        life = self._life(name)
+        if not life.is_leader_alive:
             return []
         try:
-            leader = psutil.Process(pid)
+            leader = psutil.Process(life.pid)
             return [leader, *leader.children(recursive=True)]
         except psutil.Error:
             return []
@@ -360,14 +313,14 @@ class SupervisordSupervision:
         """Kill whatever is left: the recorded group (if its id is still the program's) and every known descendant."""
         import psutil
 
-        pid, ticks, _ = self._life(name)
-        if pid > 1 and _start_ticks(pid) in (0, ticks):
+        life = self._life(name)
+        if life.owns_group:
             with contextlib.suppress(OSError):
-                os.killpg(pid, signal.SIGKILL)
+                os.killpg(life.pid, signal.SIGKILL)
         for process in family:
             with contextlib.suppress(psutil.Error):
                 process.kill()  # psutil compares the start time first, so a reused pid is safe
-        if not self._waited(lambda: not any(_alive(process) for process in family), 5.0):
+        if not self._waited(lambda: not any(alive(process) for process in family), 5.0):
             raise PlatformError(f"processes of {name} do not die", hint="they hang in the kernel; see `ps -eo pid,stat,cmd`")
 
     @staticmethod
@@ -380,46 +333,7 @@ class SupervisordSupervision:
         return True
 
 
-def _alive(process: Any) -> bool:
-    import psutil
-
-    try:
-        return bool(process.is_running()) and process.status() != psutil.STATUS_ZOMBIE
-    except psutil.Error:
-        return False
-
-
-def _start_ticks(pid: int) -> int:
-    try:
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
 def _checked(name: str) -> str:
     if _NAME.fullmatch(name) is None:
         raise PlatformError(f"{name!r} cannot name a program", hint="use up to 120 letters, digits, '_', '.', '-'")
     return name
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text()
-    except (OSError, UnicodeDecodeError):
-        return ""
-
-
-def _write(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.write_text(text)
-    fresh.chmod(0o600)
-    fresh.replace(path)
-
-
-def _link(link: Path, target: Path) -> None:
-    """Make `link` point to `target`, whatever was there."""
-    if link == target or (link.is_symlink() and link.readlink() == target):
-        return
-    link.parent.mkdir(parents=True, exist_ok=True)
-    link.unlink(missing_ok=True)
-    link.symlink_to(target)

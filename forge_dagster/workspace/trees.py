@@ -21,7 +21,9 @@ _ATTRIBUTES = "* !diff\n"
 """Overrides what the tree's own .gitattributes say (gitattributes(5), precedence), so that nothing hides from the diff."""
 
 
-def make_tree(target: Path, *, sha: str, objects: Path, run: Run, tags: bytes = b"", shallow: Path | None = None) -> GitRepository:
+def make_tree(
+    target: Path, *, sha: str, objects: Path, run: Run, tags: bytes = b"", shallow: Path | None = None
+) -> GitRepository:
     """Write the tree of commit `sha` into the new folder `target`, as a repository that borrows `objects` read-only.
 
     `tags` are lines "<sha> <ref>"; `shallow` is the lender's list of commits without parents. Raises WorkspaceError.

@@ -1,8 +1,8 @@
 """What every tool adapter must satisfy, on recorded real output: a new adapter is picked up by itself and must bring its cases.
 
 To add one: write the adapter, describe its seeds in `tests/support/*_seeds.py` (at least `fault` and `clean`), and record
-them with `python tests/golden/record.py <tool>`. Everything synthetic (missing, killed, hanging, silent and lying tools) is made
-here from the recorded cases.
+them with `python tests/golden/record.py <tool>`. Everything synthetic (missing, killed, hanging, silent, lying tools) is
+made here from the recorded cases.
 """
 
 from collections.abc import Callable, Sequence
@@ -270,14 +270,12 @@ def outputs_of(draw: st.DrawFn, case: Case) -> tuple[ToolOutput, ...]:
 
 def mangled(content: bytes) -> st.SearchStrategy[bytes]:
     """Arbitrary bytes, or a report of an unexpected shape; nothing where the tool had written nothing."""
-    odd = st.sampled_from(
-        [b"", b"null", b"[]", b"{}", b"0", b'""', b"[[]]", b'[{"a": null}]', b"<a/>", b"[" * 5_000, content[:-1]]
-    )
+    odd = st.sampled_from([b"", b"null", b"[]", b"{}", b"0", b'""', b"[[]]", b'[{"a": null}]', b"<a/>", b"[" * 5_000])
     return st.binary(max_size=200) | odd
 
 
 @every_tool
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_judge_never_raises_and_never_passes_on_noise(tool: Tool, data: st.DataObject) -> None:
     case = recorded(tool, "clean")

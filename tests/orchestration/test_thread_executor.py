@@ -96,8 +96,9 @@ def test_retries_wait_and_each_try_has_its_log(instance: dg.DagsterInstance) -> 
 
 def test_each_step_has_a_complete_log_of_its_own(instance: dg.DagsterInstance) -> None:
     run = execute(instance, thread_jobs.always_run, make_run(instance, thread_jobs.always_run))
-    captured = of_type(instance, run, Event.LOGS_CAPTURED)
-    assert captured["good"].logs_captured_data.step_keys == ["good"]
+    data = [event.logs_captured_data for event in events(instance, run) if event.event_type is Event.LOGS_CAPTURED]
+    captured = {one.file_key: one.step_keys for one in data}
+    assert captured == {name: [name] for name in ("good", "bad", "verdict", "after_verdict")}
     assert _log(instance, run, "good") == "good says hello\n"
     assert not _log(instance, run, "verdict")
     logs = instance.compute_log_manager

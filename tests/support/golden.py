@@ -2,7 +2,8 @@
 
 `case.json` holds the Project and Change the tool was asked about, the argument lists it gave, their exit codes, and what is
 expected of its judgement. Beside it lie `<n>.stdout`, `<n>.stderr` and `<n>.reports/...` of each command. Paths of the machine
-that recorded are replaced: the repository is /w/repo, the report folder /w/report, the cache /w/cache, programs lie in /w/bin.
+that recorded are replaced: the repository is /w/repo, the report folder /w/output, the cache /w/cache,
+Forge's package /w/forge; programs lie in /w/bin.
 """
 
 import json
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import forge_dagster
 from forge_dagster.domain.changes import Change
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy
@@ -18,7 +20,8 @@ from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Environment, ProcessResult, Tool, ToolOutput, ToolRequest
 
 GOLDEN = Path(__file__).parents[1] / "golden"
-REPO, REPORT, CACHE, BIN = "/w/repo", "/w/report", "/w/cache", "/w/bin"
+REPO, REPORT, CACHE, BIN, FORGE = "/w/repo", "/w/output", "/w/cache", "/w/bin", "/w/forge"
+FORGE_FOLDER = Path(forge_dagster.__file__).parent
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,7 +43,7 @@ class Recorded:
         """The same as if it had been recorded in real folders: `places` maps /w/repo and the like to them."""
 
         def there(content: bytes) -> bytes:
-            for placeholder, path in places.items():
+            for placeholder, path in {FORGE: FORGE_FOLDER, **places}.items():
                 content = content.replace(placeholder.encode(), str(path).encode())
             return content
 

@@ -3,7 +3,7 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -31,18 +31,32 @@ def dagster_home(folder: Path) -> Iterator[dg.DagsterInstance]:
 
 
 def make_run(
-    instance: dg.DagsterInstance, maker: JobMaker, *, tags: Mapping[str, str] | None = None, config: Any = None, **options: Any
+    instance: dg.DagsterInstance,
+    maker: JobMaker,
+    *,
+    tags: Mapping[str, str] | None = None,
+    config: Any = None,
+    only: Collection[str] = (),
 ) -> dg.DagsterRun:
-    """The run, not started. `maker` is a module-level function."""
+    """The run, not started. `maker` is a module-level function; `only`: assets picked by hand."""
     job = dg.reconstructable(maker)
+    selection = frozenset(dg.AssetKey(name) for name in only) or None
+    definition = job.get_definition().get_subset(asset_selection=selection) if selection else job.get_definition()
     return instance.create_run_for_job(
-        job.get_definition(), run_config=config or {}, tags=tags, job_code_origin=job.get_python_origin(), **options
+        definition,
+        run_config=config or {},
+        tags=tags,
+        job_code_origin=job.get_python_origin(),
+        asset_selection=selection,
     )
 
 
 def execute(instance: dg.DagsterInstance, maker: JobMaker, run: dg.DagsterRun) -> dg.DagsterRun:
     """Execute in this process, as a worker would, and return the finished run."""
-    for _ in execute_run_iterator(dg.reconstructable(maker), run, instance):
+    job = dg.reconstructable(maker)
+    if run.asset_selection:
+        job = job.get_subset(asset_selection=run.asset_selection)
+    for _ in execute_run_iterator(job, run, instance):
         pass
     return reload(instance, run)
 
@@ -55,7 +69,9 @@ def worker(
     assert run.job_code_origin is not None
     arguments = ExecuteRunArgs(job_origin=run.job_code_origin, run_id=run.run_id, instance_ref=instance.get_ref())
     command = [sys.executable, "-m", "dagster", *arguments.get_command_args()[-3:]]
-    process = subprocess.Popen(command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        command, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
     try:
         yield process
     finally:

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from shop.pages import Answer
 from shop.server import build_server, main
 
 
@@ -34,6 +35,17 @@ def test_an_unknown_page_is_404(address: str) -> None:
         urllib.request.urlopen(f"{address}/nowhere")
     assert error.value.code == 404
     error.value.close()
+
+
+def test_a_fault_in_a_page_is_a_500(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(target: str) -> Answer:
+        raise RuntimeError(target)
+
+    monkeypatch.setattr("shop.server.answer", broken)
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{address}/")
+    assert error.value.code == 500
+    assert error.value.read() == b'{"error": "internal error"}'
 
 
 def test_sigterm_ends_the_server() -> None:

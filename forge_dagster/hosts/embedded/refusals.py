@@ -8,7 +8,7 @@ from forge_dagster.errors import HostError
 class Refused(HostError):
     """A request that is refused, with the HTTP status GitHub would give. `errors` go into a 422's body."""
 
-    def __init__(self, message: str, *, status: int = 422, errors: tuple[dict[str, Any], ...] = (), hint: str = "") -> None:
+    def __init__(self, message: str, *, status: int = 422, errors: tuple[dict[str, Any] | str, ...] = (), hint: str = "") -> None:
         super().__init__(message, hint=hint, status=status)
         self.errors = errors
 
@@ -27,3 +27,8 @@ def invalid(resource: str, field: str, message: str, *, code: str = "invalid") -
     """422 in GitHub's shape: which field of which resource, and why."""
     error = {"resource": resource, "field": field, "code": code, "message": message}
     return Refused(f"Validation Failed: {message}", status=422, errors=(error,))
+
+
+def invalid_simply(message: str) -> Refused:
+    """422 as GitHub's review calls give it: errors are texts (`validation_failed_simple`)."""
+    return Refused("Unprocessable Entity", status=422, errors=(message,))

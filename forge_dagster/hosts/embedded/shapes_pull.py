@@ -19,7 +19,7 @@ def label(root: str, repo: Repository, row: Row[Any]) -> Json:
         "name": row.name,
         "color": "ededed",
         "default": False,
-        "description": None,
+        "description": "",
     }
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import Row, func, insert, select, update
 from forge_dagster.hosts.embedded import pulls, schema, shapes_pull
 from forge_dagster.hosts.embedded.events import emit
 from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
-from forge_dagster.hosts.embedded.refusals import forbidden, invalid, not_found
+from forge_dagster.hosts.embedded.refusals import forbidden, invalid, invalid_simply, not_found
 from forge_dagster.hosts.embedded.rules import BODY_LIMIT, one_line
 from forge_dagster.hosts.embedded.shapes import Json
 
@@ -93,14 +93,14 @@ def add_review(
     pulls.follow(host, repository, root=root)
     pull = pulls.pull_row(host, repository, number)
     if event in ("APPROVE", "REQUEST_CHANGES") and pull.user_id == by.id:
-        raise invalid("PullRequestReview", "event", f"Can not {event.lower().replace('_', ' ')} your own pull request")
+        raise invalid_simply(f"Can not {event.lower().replace('_', ' ')} your own pull request")
     if event == "APPROVE" and by.kind != "operator":
         raise forbidden("only people approve: this login is not a person")
-    if event != "APPROVE":
-        _body("PullRequestReview", body)
+    if event != "APPROVE" and not body.strip():
+        raise invalid_simply("body is empty")
     sha = pull.head_sha if commit_id is None else git.resolve(commit_id)
     if sha is None or (sha != pull.head_sha and not git.is_ancestor(sha, pull.head_sha)):
-        raise invalid("PullRequestReview", "commit_id", "commit_id is not part of the pull request")
+        raise invalid_simply("commit_id is not part of the pull request")
     values = {"pull_id": pull.id, "user_id": by.id, "state": REVIEW_STATES[event], "body": body[:BODY_LIMIT]}
     with host.database.writing() as connection:
         row = insert(schema.reviews).values(commit_id=sha, submitted_at=host.now(), **values)

@@ -1,8 +1,8 @@
 """mypy, by the repository's own configuration where it has one, `--strict` where it has none.
 
-Exit codes (mypy.readthedocs.io, "The mypy command line"): 0 no errors, 1 errors, 2 a syntax error, bad usage or a crash. Its JSON
-output says nothing at all about a clean tree, so it is read as text, whose last line counts the files: "Success: no issues found
-in 3 source files" or "Found 1 error in 1 file (checked 3 source files)".
+Exit codes (mypy.readthedocs.io, "The mypy command line"): 0 no errors, 1 errors, 2 a syntax error, bad usage or a crash. Its
+JSON output says nothing at all about a clean tree, so it is read as text, whose last line counts the files: "Success: no issues
+found in 3 source files" or "Found 1 error in 1 file (checked 3 source files)".
 """
 
 import re
@@ -25,8 +25,8 @@ _LINE = re.compile(
 _SUCCESS = re.compile(r"Success: no issues found in (\d+) source files?")
 _FOUND = re.compile(r"Found (\d+) errors? in \d+ files? \((?:checked (\d+) source files?|errors prevented further checking)\)")
 _FIXED = (
-    "--no-pretty", "--show-column-numbers", "--show-error-end", "--show-error-codes", "--hide-error-context", "--no-color-output",
-    "--error-summary",
+    "--no-pretty", "--show-column-numbers", "--show-error-end", "--show-error-codes", "--hide-error-context",
+    "--no-color-output", "--error-summary",
 )  # fmt: skip
 _NOT_PACKAGES = frozenset(
     ("tests", "test", "testing", "docs", "doc", "examples", "example", "benchmarks", "scripts", "tools", "build")
@@ -138,7 +138,7 @@ def _configured(python: PythonProject) -> bool:
 
 
 def _names_targets(python: PythonProject) -> bool:
-    """Whether pyproject.toml says what to check. That an ini file does cannot be seen here: targets given then win over its own."""
+    """Whether pyproject.toml says what to check. What an ini file says cannot be seen here: targets given win over its own."""
     settings = _settings(python)
     return isinstance(settings, dict) and any(settings.get(key) for key in ("files", "packages", "modules"))
 

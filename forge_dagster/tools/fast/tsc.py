@@ -1,8 +1,8 @@
 """tsc `--noEmit`, by the repository's tsconfig.json, `--strict` where it has none.
 
-Exit codes (TypeScript's ExitStatus): 0 no errors, 1 and 2 errors; which of the two a type error is differs between releases, and
-bad configuration has either, so the lines decide. `--listFiles` and `--diagnostics` say what was looked at, and that the list is
-whole: "Files: 66" counts its lines.
+Exit codes (TypeScript's ExitStatus): 0 no errors, 1 and 2 errors; which of the two a type error is differs between releases,
+and bad configuration has either, so the lines decide. `--listFiles` and `--diagnostics` say what was looked at, and that the
+list is whole: "Files: 66" counts its lines.
 """
 
 import re
@@ -124,11 +124,12 @@ def _project(request: ToolRequest) -> list[str]:
 
 def _examined(request: ToolRequest, lines: Sequence[str]) -> int:
     """The repository's own files that were looked at. Raises Unreadable when the list is not whole."""
-    listed = [line for line in lines if line.startswith("/")]
-    count = next((int(match[1]) for line in lines if (match := _FILES.fullmatch(line))), None)
-    if count is None or len(listed) < count:
+    end, count = next(((at, int(match[1])) for at, line in enumerate(lines) if (match := _FILES.fullmatch(line))), (0, 1))
+    said = (_PLACED, _GLOBAL)
+    listed = [line for line in lines[:end] if not line.startswith(" ") and not any(form.fullmatch(line) for form in said)]
+    if len(listed) < count:
         raise Unreadable("tsc did not say what it looked at: " + " ".join(lines[:2])[:300])
-    own = (inside(request.root, line) for line in listed)
+    own = (inside(request.root, line, directory=node_directory(request)) for line in listed)
     return sum(name is not None and "node_modules/" not in name for name in own)
 
 

@@ -106,8 +106,8 @@ class Pytest:
 
 
 def _argv(request: ToolRequest) -> tuple[str, ...]:
-    # xunit1 is the flavour that tells file and line; the cache stays usable (--ff in addopts), but outside of the tree
-    overrides = ("-o", "junit_family=xunit1", "-o", f"cache_dir={request.report / 'cache'}")
+    # xunit1 is the flavour that tells file and line; the cache stays usable (addopts may say --ff), but outside of the tree
+    overrides = ("-o", "junit_family=xunit1", "-o", "cache_dir=$TMPDIR/pytest-cache")
     # or pytest would look for a configuration in the folders above the checkout
     nowhere = ("-c", "/dev/null", "--rootdir=.") if _configured(request.project) is None else ()
     return (

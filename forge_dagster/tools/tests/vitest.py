@@ -52,8 +52,8 @@ class Vitest:
         """One command: `vitest run`, printing for people and reporting as JSON."""
         node = request.project.node
         environment = request.environment
-        versions = environment.versions if environment is not None else {}
-        provider = next((name for name in _PROVIDERS if name in versions), None)
+        there = {*(environment.versions if environment is not None else ()), *(node.dependencies if node is not None else ())}
+        provider = next((name for name in _PROVIDERS if name in there), None)
         measure = ["--coverage.enabled=false"]
         if provider is not None:
             measure = [

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from shop.pages import answer
+from shop.pages import JSON, Answer, answer
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -17,8 +17,12 @@ class Handler(BaseHTTPRequestHandler):
     wbufsize = 64 * 1024  # head and body leave in one packet
 
     def do_GET(self) -> None:
-        """Send the page's answer."""
-        found = answer(self.path)
+        """Send the page's answer; a fault in a page is a 500, not a cut connection."""
+        try:
+            found = answer(self.path)
+        except Exception as error:
+            self.log_error("%s: %r", self.path, error)
+            found = Answer(500, JSON, '{"error": "internal error"}')
         body = found.body.encode()
         self.send_response(found.status)
         self.send_header("Content-Type", found.content_type)
@@ -26,8 +30,8 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, format: str, *args: object) -> None:
-        """Stay quiet: the proxy in front logs requests."""
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing of requests that went well: the proxy in front counts them."""
 
 
 class Server(ThreadingHTTPServer):

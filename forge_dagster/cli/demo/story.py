@@ -1,0 +1,91 @@
+"""The story from curtain to curtain: start, four acts, what it came to, and cleaning up."""
+
+import os
+import sys
+from pathlib import Path
+
+from forge_dagster.cli.demo.acts import acceptance, first_release, rejection, rollback
+from forge_dagster.cli.demo.failing import DemoFailed
+from forge_dagster.cli.demo.stage import Stage, clear_stage, prepare_home, set_stage
+from forge_dagster.cli.demo.timeline import Timeline
+from forge_dagster.cli.programs import dagster_url
+from forge_dagster.cli.starting import start, tail
+from forge_dagster.cli.stopping import stop
+from forge_dagster.cli.terminal import Terminal
+from forge_dagster.errors import ForgeError
+from forge_dagster.ports import Run
+
+DEMO_HOME = Path("~/.forge-demo")
+
+
+def tell(home: Path | None, *, leave: bool) -> None:
+    """Play the whole story; `leave` stops everything at the end. Ctrl-C stops everything too.
+
+    Raises what went wrong, after saying where to look; everything is left running then unless `leave` is set.
+    """
+    from forge_dagster.workspace.processes import ProcessRun
+
+    folder = (home or DEMO_HOME).expanduser().absolute()
+    os.environ["FORGE_HOME"] = str(folder)
+    terminal = Terminal(sys.stdout)
+    timeline = Timeline(terminal)
+    prepare_home(folder)
+    run = ProcessRun(home=folder, run_id=f"demo-{os.getpid()}")
+    keep = False
+    try:
+        _play(folder, timeline, run)
+        keep = not leave
+    except ForgeError as error:
+        keep = not leave
+        _explain(folder, timeline, error)
+        raise
+    finally:
+        run.stop()
+        if not keep:
+            timeline.act("Stopping everything")
+            with timeline.waiting("stopping"):
+                stopped = stop(folder)
+            timeline.event(f"stopped {len(stopped)} programs; nothing is left running", keep=False)
+
+
+def _play(home: Path, timeline: Timeline, run: Run) -> None:
+    timeline.act("Forge demo: from push to production, with nothing faked")
+    with timeline.waiting("starting Forge (server, Dagster, proxy)"):
+        settings = start(home, lambda _said: None)
+    timeline.event(f"Forge is up; Dagster UI at {dagster_url(settings)}", style="good")
+    stage = set_stage(home, timeline, run)
+    try:
+        first_release(stage)
+        number = rejection(stage)
+        acceptance(stage, number)
+        rollback(stage)
+    finally:
+        clear_stage(stage)
+    _curtain(stage)
+
+
+def _curtain(stage: Stage) -> None:
+    timeline = stage.timeline
+    timeline.summary()
+    timeline.act("Look around")
+    home = f"--home {stage.home}"
+    for what, where in (
+        ("Dagster UI", dagster_url(stage.services.settings)),
+        ("the shop", stage.url),
+        ("pull requests", f"{stage.server}/{stage.repository}/pull/1"),
+        ("what runs", f"forge status {home}"),
+        ("stop it", f"forge down {home}"),
+    ):
+        timeline.detail(f"{what:14} {where}")
+
+
+def _explain(home: Path, timeline: Timeline, error: ForgeError) -> None:
+    """Where to look: the run, and the last lines of the logs that could tell."""
+    timeline.act("It did not go as told")
+    timeline.event(error.message, style="bad")
+    if isinstance(error, DemoFailed) and error.run_url:
+        timeline.detail(f"run: {error.run_url}")
+    for name in ("daemon", "server"):
+        timeline.detail(f"end of {home / 'logs' / name}.log:", style="dim")
+        for line in tail(home / "logs" / f"{name}.log", lines=8).splitlines():
+            timeline.detail(f"  {line[:200]}", style="dim")
