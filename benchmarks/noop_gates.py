@@ -14,6 +14,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
@@ -37,7 +38,7 @@ def _gates() -> Iterator[dg.AssetsDefinition]:
 
 def _gate(name: str, before: list[str]) -> dg.AssetsDefinition:
     @dg.asset(name=name, deps=before, check_specs=[dg.AssetCheckSpec("passed", asset=name, blocking=True)])
-    def gate() -> dg.MaterializeResult:
+    def gate() -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(check_results=[dg.AssetCheckResult(check_name="passed", passed=True)])
 
     return gate
@@ -55,7 +56,10 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=9)
     parser.add_argument("--processes", action="store_true")
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="forge-bench-") as home, dg.DagsterInstance.from_config(_configured(home)) as instance:
+    with (
+        tempfile.TemporaryDirectory(prefix="forge-bench-") as home,
+        dg.DagsterInstance.from_config(_configured(home)) as instance,
+    ):
         threads = [_measure(instance, "threads") for _ in range(options.runs + 1)][1:]
         _report("threads", threads)
         if options.processes:
@@ -71,7 +75,7 @@ def _configured(home: str) -> str:
 
 def _measure(instance: dg.DagsterInstance, executor: str) -> tuple[float, float]:
     """Wall and CPU seconds of one run."""
-    config = {"execution": {"config": {executor: {}}}}
+    config: dict[str, Any] = {"execution": {"config": {executor: {}}}}
     run = instance.create_run_for_job(job(), run_config=config)  # the daemon's part: it makes and queues the run
     wall, cpu = time.perf_counter(), time.process_time()
     events = execute_run_iterator(dg.reconstructable(job), run, instance)  # the worker's part

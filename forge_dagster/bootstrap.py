@@ -61,10 +61,10 @@ def _in_use(ports: Ports, record: Path) -> Ports:
     """`ports` with each 0 replaced by what was chosen when Forge started, as far as it was."""
     try:
         chosen = json.loads(record.read_text())
-    except (OSError, ValueError):
+        known = {name: int(chosen[name]) for name, port in ports.model_dump().items() if port == 0 and name in chosen}
+    except (OSError, ValueError, TypeError):
         return ports
-    unset = [name for name, port in ports.model_dump().items() if port == 0]
-    return ports.model_copy(update={name: int(chosen[name]) for name in unset if name in chosen})
+    return ports.model_copy(update=known)
 
 
 def read_secret(home: Path, name: str) -> str:

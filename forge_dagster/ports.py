@@ -183,16 +183,29 @@ class ToolReport:
 class Tool(Protocol):
     """One wrapped tool: knows when a repository chose it, its argument lists, and how to read what it says. Pure."""
 
-    name: str
-    gate: str
-    language: Language | None
-    """None: serves repositories of any language."""
-    default: bool
-    """Whether Forge applies it where the repository chose no tool of this gate and language."""
-    program: str
-    """Executable's name: looked up in the repository's environment, then in Forge's own, then on PATH."""
-    package: str
-    """Name of the package that carries it, for its version and for Forge's own environment."""
+    @property
+    def name(self) -> str: ...
+    @property
+    def gate(self) -> str: ...
+    @property
+    def language(self) -> Language | None:
+        """None: serves repositories of any language."""
+        ...
+
+    @property
+    def default(self) -> bool:
+        """Whether Forge applies it where the repository chose no tool of this gate and language."""
+        ...
+
+    @property
+    def program(self) -> str:
+        """Executable's name: looked up in the repository's environment, then in Forge's own, then on PATH."""
+        ...
+
+    @property
+    def package(self) -> str:
+        """Name of the package that carries it, for its version and for Forge's own environment; "": only PATH has it."""
+        ...
 
     def chosen(self, project: Project) -> str | None:
         """Why the repository is seen to use this tool ("pyproject.toml has [tool.ruff]"), or None if it does not."""

@@ -29,6 +29,12 @@ FLOOR_EVENTS = 5
 SLOW_SHARE = 0.01
 """p99: more than this share of slow answers is an effect."""
 
+SLOW_RATIO = 2.0
+"""And that many times the baseline's share, which on a busy machine may itself be over SLOW_SHARE."""
+
+SLOW_LOOKS = 3
+"""Looks in which there were slow answers: they come in bursts, and one stall of the machine is no regression."""
+
 P99_MIN_REQUESTS = 100
 """Baseline answers needed before its p99 means anything."""
 
@@ -62,16 +68,21 @@ class Totals(_Value):
             requests=self.requests + other.requests, errors=self.errors + other.errors, latency=tuple(sorted(sums.items()))
         )
 
+    @property
+    def timed(self) -> int:
+        """Answers in the histogram, which may lag behind `requests` by a look (Envoy merges it in the background)."""
+        return self.latency[-1][1] if self.latency else 0
+
     def slower_than(self, bound: float) -> int:
-        """Answers slower than the bucket bound `bound` (ms)."""
+        """Timed answers slower than the bucket bound `bound` (ms)."""
         within = max((count for upper, count in self.latency if upper <= bound), default=0)
-        return max(0, self.requests - within)
+        return max(0, self.timed - within)
 
     def quantile(self, share: float) -> float | None:
-        """Upper bound in ms of the bucket that holds the quantile; None without answers, infinite beyond the last bucket."""
-        if self.requests == 0 or not self.latency:
+        """Upper bound in ms of the bucket that holds the quantile; None without timed answers."""
+        if self.timed == 0:
             return None
-        return next((bound for bound, count in self.latency if count >= share * self.requests), math.inf)
+        return next(bound for bound, count in self.latency if count >= share * self.timed)
 
 
 class Evidence(_Value):
@@ -82,6 +93,8 @@ class Evidence(_Value):
     baseline_events: int = 0
     canary_requests: int = 0
     baseline_requests: int = 0
+    canary_looks: int = 0
+    """Looks in which the canary had events."""
 
     @property
     def e_value(self) -> float:
@@ -117,6 +130,7 @@ class Evidence(_Value):
             baseline_events=self.baseline_events + baseline,
             canary_requests=self.canary_requests + canary_requests,
             baseline_requests=self.baseline_requests + baseline_requests,
+            canary_looks=self.canary_looks + (canary > 0),
         )
 
 
@@ -190,8 +204,8 @@ def look(
         slow = slow.after(
             canary=new.slower_than(bound),
             baseline=old.slower_than(bound),
-            canary_requests=new.requests,
-            baseline_requests=old.requests,
+            canary_requests=new.timed,
+            baseline_requests=old.timed,
         )
     seen = marked.model_copy(
         update={
@@ -208,7 +222,7 @@ def look(
 
 def _slow_bound(baseline: Totals, limits: RollbackSection) -> float | None:
     """`p99_latency` times the baseline's p99, rounded up to a bucket; None while that is not known, or beyond all buckets."""
-    p99 = baseline.quantile(0.99) if baseline.requests >= P99_MIN_REQUESTS else None
+    p99 = baseline.quantile(0.99) if baseline.timed >= P99_MIN_REQUESTS else None
     if p99 is None:
         return None
     return next((bound for bound, _ in baseline.latency if bound >= limits.p99_latency * p99), None)
@@ -220,7 +234,8 @@ def _error_effect(evidence: Evidence, limits: RollbackSection) -> bool:
 
 
 def _slow_effect(evidence: Evidence) -> bool:
-    return evidence.canary_rate > SLOW_SHARE and _enough(evidence)
+    worse = evidence.canary_rate > max(SLOW_SHARE, SLOW_RATIO * evidence.baseline_rate)
+    return worse and _enough(evidence) and evidence.canary_looks >= SLOW_LOOKS
 
 
 def _enough(evidence: Evidence) -> bool:

@@ -13,10 +13,11 @@ NAMES = {Language.PYTHON: "Python", Language.TYPESCRIPT: "TypeScript or JavaScri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A tool to run, and why."""
+    """A tool to run, and why. `unavailable`: why it cannot run here, where another tool does its work."""
 
     tool: Tool
     because: str
+    unavailable: str = ""
 
 
 def choose(
@@ -43,13 +44,7 @@ def choose(
     for language in project.languages:
         picked += _of_language([tool for tool in mine if tool.language is language], project)
     for tool in (tool for tool in mine if tool.language is None):
-        reason = tool.chosen(project)
-        if reason is None and tool.default:
-            reason = "Forge's default"
-        if not tool.package and not tool.default:
-            reason = (reason or f"{tool.program} is installed") if on_path(tool.program) else None
-        if reason is not None:
-            picked.append(Choice(tool=tool, because=reason))
+        picked += _of_no_language(tool, tool.chosen(project), on_path)
     return tuple(sorted(picked, key=lambda choice: choice.tool.name))
 
 
@@ -65,6 +60,16 @@ def rival_of(tools: Iterable[Tool], project: Project) -> str | None:
     """A tool of the same kind that the repository uses and Forge has no adapter for, as the default tools know it."""
     known = (getattr(tool, "rival", None) for tool in tools if tool.default)
     return next((found for rival in known if rival is not None and (found := rival(project)) is not None), None)
+
+
+def _of_no_language(tool: Tool, chosen: str | None, on_path: Callable[[str], bool]) -> list[Choice]:
+    if tool.package or tool.default:
+        reason = chosen or ("Forge's default" if tool.default else None)
+        return [] if reason is None else [Choice(tool=tool, because=reason)]
+    if on_path(tool.program):
+        return [Choice(tool=tool, because=chosen or f"{tool.program} is installed")]
+    missing = f"{tool.program} is not on PATH, so Forge's default alone looks"
+    return [] if chosen is None else [Choice(tool=tool, because=chosen, unavailable=missing)]
 
 
 def _named(gate: str, names: tuple[str, ...], mine: list[Tool], project: Project) -> tuple[Choice, ...]:

@@ -100,7 +100,7 @@ class Smoke:
                     if response.is_redirect and location:
                         return Answer(url=url, status=response.status_code, body=location)
                     body = b""
-                    for chunk in response.iter_raw(8192):
+                    for chunk in response.iter_raw():  # as it comes: a chunk size would wait for that many bytes
                         body += chunk
                         if len(body) >= BODY_LIMIT:
                             break

@@ -103,6 +103,8 @@ def run_tool(context: GateContext, choice: Choice) -> Examined:
     tool = choice.tool
     folder = context.scratch / tool.name / "report"
     version = ""
+    if choice.unavailable:
+        return _left_out(choice, folder)
     try:
         found = locate(context, tool)
         version = found.version
@@ -125,6 +127,12 @@ def run_tool(context: GateContext, choice: Choice) -> Examined:
         chosen_because=choice.because,
         duration_s=context.clock.monotonic() - begun,
     )
+    return Examined(run=run, report=report, folder=folder)
+
+
+def _left_out(choice: Choice, folder: Path) -> Examined:
+    report = ToolReport(outcome=Outcome.SKIPPED, reason=choice.unavailable)
+    run = ToolRun(tool=choice.tool.name, outcome=report.outcome, reason=choice.unavailable, chosen_because=choice.because)
     return Examined(run=run, report=report, folder=folder)
 
 

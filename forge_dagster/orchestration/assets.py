@@ -20,6 +20,7 @@ from forge_dagster.orchestration.metadata import (
     Metadata,
     attempt_metadata,
     gate_metadata,
+    plain,
     run_tags,
     verdict_metadata,
 )
@@ -49,7 +50,9 @@ def gate_asset(spec: GateSpec) -> dg.AssetsDefinition:
         description=spec.description,
         deps=[dg.AssetKey(name) for name in spec.waits_for],
         partitions_def=COMMITS,
-        check_specs=[dg.AssetCheckSpec(CHECK, asset=spec.name, blocking=True, description=f"{spec.name} lets the change through")],
+        check_specs=[
+            dg.AssetCheckSpec(CHECK, asset=spec.name, blocking=True, description=f"{spec.name} lets the change through")
+        ],
         kinds=_kinds(spec),
         tags={"forge/stage": spec.stage.value},
         op_tags={ALWAYS_RUN: "true"} if spec.always_run else None,
@@ -58,10 +61,11 @@ def gate_asset(spec: GateSpec) -> dg.AssetsDefinition:
     def gate(context: dg.AssetExecutionContext, forge: Forge) -> Events:
         result, metadata = _judged(context, forge, spec)
         through = result.outcome.lets_through
-        check = dg.AssetCheckResult(check_name=CHECK, passed=through, description=result.summary)
+        summary = plain(result.summary)
+        check = dg.AssetCheckResult(check_name=CHECK, passed=through, description=summary)
         yield dg.MaterializeResult(metadata=metadata, check_results=[check])
         if not through:
-            raise dg.Failure(description=result.summary, metadata=metadata, allow_retries=False)
+            raise dg.Failure(description=summary, metadata=metadata, allow_retries=False)
 
     return gate
 
@@ -83,9 +87,7 @@ def _judged(context: dg.AssetExecutionContext, forge: Forge, spec: GateSpec) -> 
     return result, {**gate_metadata(result), **more, **attempt_metadata(attempt, repository_url=page)}
 
 
-Action = Callable[
-    [dg.AssetExecutionContext, Services, Attempt, GateSpec, Callable[[str], None]], tuple[GateResult, Metadata]
-]
+Action = Callable[[dg.AssetExecutionContext, Services, Attempt, GateSpec, Callable[[str], None]], tuple[GateResult, Metadata]]
 
 
 def _examine(
@@ -122,9 +124,9 @@ _ACTIONS: dict[str, Action] = {"verdict": _decide, "canary": _roll_out, "health"
 
 
 def _kinds(spec: GateSpec) -> set[str] | None:
-    """The tools a gate may use, for the lineage's icons; Dagster allows three."""
-    names = sorted(tool.name for tool in registry.tools().values() if tool.gate == spec.name)
-    return set(names[:3]) or None
+    """The programs a gate may use, for the lineage's icons; Dagster allows three."""
+    programs = sorted({tool.program for tool in registry.tools().values() if tool.gate == spec.name})
+    return set(programs[:3]) or None
 
 
 def _repository_page(services: Services, attempt: Attempt) -> str:

@@ -16,7 +16,7 @@ FALLBACK_PARALLEL = 4
 
 
 def definitions(forge: Forge) -> dg.Definitions:
-    """Assets, jobs, sensors and schedules over the home that `forge` names. Raises ConfigurationError for a wrong FORGE_EXECUTOR."""
+    """Assets, jobs, sensors and schedules over the home of `forge`. Raises ConfigurationError for a wrong FORGE_EXECUTOR."""
 
     def parallel() -> int:
         try:

@@ -23,16 +23,18 @@ from forge_dagster.orchestration.workers import Witnessed
 VARIABLE = "FORGE_EXECUTOR"
 STOCK = {"multiprocess": dg.multiprocess_executor, "in_process": dg.in_process_executor}
 ELSEWHERE = {"docker": ("dagster_docker", "docker_executor"), "k8s_job": ("dagster_k8s", "k8s_job_executor")}
-"""Executors of other packages, imported only when chosen: dagster-docker alone adds a third of a second to each worker's start."""
+"""Executors of other packages, imported only when chosen: each would add to the start of every worker."""
 NAMES = ("threads", *STOCK, *ELSEWHERE)
 
 _THREADS = dg.Field(
     {
         "max_concurrent": dg.Field(
-            dg.Noneable(int), default_value=None, description="Gates of one run at a time; default: max_parallel_gates in Forge's settings."
+            dg.Noneable(int),
+            default_value=None,
+            description="Gates of one run at a time; default: max_parallel_gates in Forge's settings.",
         ),
-        "retries": get_retries_config(),
-        "tag_concurrency_limits": get_tag_concurrency_limits_config(),
+        "retries": get_retries_config(),  # type: ignore[no-untyped-call]
+        "tag_concurrency_limits": get_tag_concurrency_limits_config(),  # type: ignore[no-untyped-call]
     },
     description="Run each gate in a thread of the run process.",
 )
@@ -52,7 +54,7 @@ def gate_executor(*, parallel: Callable[[], int]) -> dg.ExecutorDefinition:
     fields = {
         "threads": _THREADS,
         **{name: stock.config_schema.as_field() for name, stock in STOCK.items()},
-        **{name: dg.Field(dg.Permissive(), description=f"As {'.'.join(where)}.") for name, where in ELSEWHERE.items()},
+        **{name: _permissive(f"As {'.'.join(where)}.") for name, where in ELSEWHERE.items()},
     }
 
     def create(context: dg.InitExecutorContext) -> dg.Executor:
@@ -71,7 +73,7 @@ def gate_executor(*, parallel: Callable[[], int]) -> dg.ExecutorDefinition:
         name, options = _choice(config)
         return [] if name == "threads" else _definition(name).get_requirements(options)
 
-    schema = dg.Field(dg.Selector(fields), default_value={default: {}})
+    schema = dg.Field(dg.Selector(fields), default_value={default: {}})  # type: ignore[no-untyped-call]
     return dg.ExecutorDefinition(
         name="forge",
         config_schema=schema,
@@ -79,6 +81,10 @@ def gate_executor(*, parallel: Callable[[], int]) -> dg.ExecutorDefinition:
         executor_creation_fn=create,
         description=(__doc__ or "").partition("\n")[0],
     )
+
+
+def _permissive(description: str) -> dg.Field:
+    return dg.Field(dg.Permissive(), description=description)  # type: ignore[no-untyped-call]
 
 
 def _choice(config: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
@@ -104,10 +110,8 @@ def _stock(name: str, config: Mapping[str, Any], context: dg.InitExecutorContext
         outcome = definition.apply_config_mapping({})
         if not outcome.success:
             raise ConfigurationError(f"execution.config.{name}: {outcome.errors}", hint="correct the run configuration")
-        config = outcome.value
+        config = outcome.value or {}
     assert definition.executor_creation_fn is not None
     return definition.executor_creation_fn(
-        dg.InitExecutorContext(
-            job=context.job, executor_def=definition, executor_config=config, instance=context.instance
-        )
+        dg.InitExecutorContext(job=context.job, executor_def=definition, executor_config=config, instance=context.instance)
     )

@@ -20,7 +20,7 @@ MAX_CELL = 500
 MAX_REASON = 4_000
 MAX_METRICS = 50
 
-Metadata = dict[str, dg.MetadataValue]  # type: ignore[type-arg]
+Metadata = dict[str, dg.MetadataValue]
 
 _FINDING_COLUMNS = dg.TableSchema(
     columns=[
@@ -157,7 +157,7 @@ def _summary(result: GateResult) -> str:
     return "\n\n".join(lines)
 
 
-def link(address: str) -> "dg.MetadataValue":  # type: ignore[type-arg]
+def link(address: str) -> dg.MetadataValue:
     """A link, if the address is one that a browser opens without executing anything; otherwise its text."""
     parts = urlsplit(address) if len(address) <= MAX_CELL else None
     if parts is not None and parts.scheme in ("http", "https") and parts.netloc:

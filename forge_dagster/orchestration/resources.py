@@ -19,7 +19,7 @@ class Forge(dg.ConfigurableResource):  # type: ignore[type-arg]
         return build_services(Path(self.home) if self.home else None)
 
     def ready(self) -> Services:
-        """As `services`, where they are going to be used. Raises ConfigurationError when Forge was never started in the home."""
+        """As `services`, where they are going to be used. Raises ConfigurationError where Forge was never started."""
         services = self.services()
         home = services.settings.home
         if not (home / "secrets").is_dir():  # `forge up` makes it

@@ -18,8 +18,8 @@ from forge_dagster.usecases.outbox import drain
 from forge_dagster.usecases.reconcile import reconcile
 
 LISTEN_S = 4.0
-"""Dagster starts sensors every 5 s; listening inside the evaluation for most of that time makes an event wait tenths of a second.
-A longer evaluation would miss the next start and lose 5 s."""
+"""Dagster starts sensors every 5 s; listening inside the evaluation for most of that time makes an event wait tenths of a
+second. A longer evaluation would miss the next start and lose 5 s."""
 LISTEN_STEP_S = 0.2
 MAX_PAUSE_S = 300.0
 
@@ -49,9 +49,7 @@ def git_events(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SensorRe
     return dg.SensorResult(run_requests=requests, dynamic_partitions_requests=[COMMITS.build_add_request(keys)])
 
 
-def listen(
-    services: Services, instance: dg.DagsterInstance, *, seconds: float
-) -> tuple[Sequence[Attempt], Sequence[str]]:
+def listen(services: Services, instance: dg.DagsterInstance, *, seconds: float) -> tuple[list[Attempt], Sequence[str]]:
     """Wait up to `seconds` for something to do: attempts to run now, and ids of runs to cancel."""
     until = time.monotonic() + seconds
     while True:
@@ -72,7 +70,7 @@ def _pausing(services: Services, instance: dg.DagsterInstance, attempt: Attempt)
 
 
 def run_request(instance: dg.DagsterInstance, attempt: Attempt) -> dg.RunRequest:
-    """The run of an attempt. The key counts the runs there were, so that a tick that is repeated asks for the same run again."""
+    """The run of an attempt. The key counts the runs there were, so that a repeated tick asks for the same run again."""
     number = len(runs_of(instance, attempt.id)) + 1
     return dg.RunRequest(
         run_key=f"attempt-{attempt.id}-{number}",
@@ -107,7 +105,7 @@ def reconciliation(context: dg.SensorEvaluationContext, forge: Forge) -> dg.Skip
     default_status=RUNNING,
     description="Sends what is due to git hosts and agents: checks, comments, merges.",
 )
-def outbox(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SkipReason:
+def outbox(forge: Forge) -> dg.SkipReason:
     """Work off the outbox; a refused errand stays until its time comes again."""
     try:
         drain(forge.ready())

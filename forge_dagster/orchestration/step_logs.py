@@ -7,7 +7,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextvars import ContextVar
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 from forge_dagster.orchestration.dagster_internals import ComputeIOType, ComputeLogManager
 
@@ -38,7 +38,7 @@ def captured(logs: ComputeLogManager, key: Sequence[str]) -> Iterator[None]:
     The lines go to the stderr stream, since that is the one the UI opens from a step's events.
     """
     with logs.open_log_stream(key, ComputeIOType.STDERR) as stream:
-        token = _current.set(_to_stderr if stream is None else _bounded(stream))
+        token = _current.set(_to_stderr if stream is None else _bounded(cast(IO[str], stream)))
         try:
             yield
         finally:

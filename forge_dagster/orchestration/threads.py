@@ -176,7 +176,9 @@ class ThreadExecutor(dg.Executor):
                         progress.mark_interrupted()
                         interruption.interrupt(run_id)
                         message = "Interrupted: the processes of every step have been killed"
-                        yield DagsterEvent.engine_event(job_context, message, EngineEventData.interrupted(sorted(threads.running)))
+                        yield DagsterEvent.engine_event(
+                            job_context, message, EngineEventData.interrupted(sorted(threads.running))
+                        )
                     if give_up is None:
                         for step in progress.get_steps_to_execute(limit=parallel - len(threads.running)):
                             threads.start(job_context.for_step(step, progress.get_known_state()))

@@ -110,7 +110,9 @@ def _end(instance: dg.DagsterInstance, services: Services, run_id: str, reason: 
     if worker is not None:
         worker.kill()
     killed = reap(services.settings.home, run_id)
-    message = f"Ended by Forge's watchdog: {reason}." + (f" {killed} processes it had left behind were killed." if killed else "")
+    message = f"Ended by Forge's watchdog: {reason}." + (
+        f" {killed} processes it had left behind were killed." if killed else ""
+    )
     _logger.warning("run %s: %s", run_id, message)
     if run.status is _Status.CANCELING:
         instance.report_run_canceled(run, message)
@@ -122,9 +124,7 @@ def _end(instance: dg.DagsterInstance, services: Services, run_id: str, reason: 
         settle(instance, services, over)
 
 
-def watch_attempts(
-    instance: dg.DagsterInstance, services: Services, seen: Mapping[str, float]
-) -> dict[str, float]:
+def watch_attempts(instance: dg.DagsterInstance, services: Services, seen: Mapping[str, float]) -> dict[str, float]:
     """Settle attempts whose run is over, and free those that have had none for a while.
 
     `seen` and the answer: attempt -> when it was first found to have no run.

@@ -3,6 +3,7 @@
 import hashlib
 import shutil
 import tarfile
+import zlib
 from pathlib import Path, PurePosixPath
 
 from forge_dagster.domain.releases import MANIFEST_FILE, Manifest, parse_manifest
@@ -29,7 +30,7 @@ def read_manifest(artifact: Path) -> Manifest:
             raise _unreadable(artifact, FileNotFoundError("no such file"))
         return Manifest(kind="library")
     try:
-        with tarfile.open(artifact, "r:*") as tar:
+        with tarfile.open(artifact, "r:gz") as tar:
             for count, member in enumerate(tar):
                 if count > MAX_FILES:
                     break
@@ -38,7 +39,7 @@ def read_manifest(artifact: Path) -> Manifest:
                     if member.size > MAX_MANIFEST_BYTES or file is None:
                         break
                     return parse_manifest(file.read().decode("utf-8", "replace"), where=artifact.name)
-    except (OSError, tarfile.TarError, EOFError, ValueError) as error:
+    except (OSError, tarfile.TarError, EOFError, ValueError, LookupError, zlib.error) as error:
         raise _unreadable(artifact, error) from error
     raise PlatformError(f"{artifact.name} holds no usable {MANIFEST_FILE}", hint="build it with the gate `build`")
 
@@ -53,12 +54,12 @@ def unpack(artifact: Path, into: Path, *, max_files: int = MAX_FILES, max_bytes:
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         fresh.mkdir(parents=True)
-        with tarfile.open(artifact, "r:*") as tar:
+        with tarfile.open(artifact, "r:gz") as tar:
             _extract(tar, fresh, max_files=max_files, max_bytes=max_bytes)
         fresh.rename(into)
     except tarfile.FilterError as error:
         raise PlatformError(f"{artifact.name}: refused: {error}", hint="build the artifact again") from error
-    except (OSError, tarfile.TarError, EOFError, ValueError) as error:
+    except (OSError, tarfile.TarError, EOFError, ValueError, LookupError, zlib.error) as error:
         raise _unreadable(artifact, error) from error
     finally:
         shutil.rmtree(fresh, ignore_errors=True)

@@ -18,7 +18,7 @@ from forge_dagster.hosts.embedded.host import PUSH_LIMIT
 from forge_dagster.hosts.embedded.receive import Receiver
 from forge_dagster.hosts.embedded.refusals import Refused
 from forge_dagster.ports import Clock, Ledger
-from forge_dagster.server import pages, rest_checks, rest_pulls, rest_repository
+from forge_dagster.server import pages, rest_checks, rest_pulls, rest_repository, webhooks
 from forge_dagster.server.git import GitBackend
 from forge_dagster.server.hooks import HookSocket
 from forge_dagster.server.rest import BODY_LIMIT, RestApi, error_response
@@ -46,8 +46,6 @@ def build_app(
     """
     routes: list[BaseRoute] = [Route("/healthz", _health, methods=["GET"]), *more_routes]
     if ledger is not None and clock is not None:
-        from forge_dagster.server import webhooks
-
         routes += webhooks.routes(ledger=ledger, secrets=secrets or {}, body_limit=webhook_body_limit, clock=clock)
     workers: list[HookSocket | Deliverer] = []
     if embedded is not None:
@@ -62,6 +60,8 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
+        if embedded is not None:
+            embedded.prepare()
         for worker in workers:
             worker.start()
         try:

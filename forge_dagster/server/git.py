@@ -1,21 +1,23 @@
 """git's smart HTTP protocol: `git http-backend` behind authentication, with pushes judged by the host's hooks."""
 
+import asyncio
 import logging
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
-from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from forge_dagster.errors import HostError, WorkspaceError
 from forge_dagster.hosts.embedded.host import PUSH_LIMIT, EmbeddedHost, Login, Repository
 from forge_dagster.hosts.embedded.receive import Push, Receiver
 from forge_dagster.server.access import TooLarge, root_of, token_of
 from forge_dagster.server.hooks import HookSocket
-from forge_dagster.workspace.cgi import CgiProcess
+from forge_dagster.workspace.cgi import CgiHead, CgiProcess
 
 _LOG = logging.getLogger("forge.server.git")
 _SERVICES = ("git-upload-pack", "git-receive-pack")
@@ -80,19 +82,7 @@ class GitBackend:
                 raise
             _LOG.warning("%s", problem)
             return PlainTextResponse("git failed\n", 500)
-        answer = StreamingResponse(self._stream(process, key), head.status)
-        for name, value in head.headers:
-            answer.headers[name] = value
-        return answer
-
-    async def _stream(self, process: CgiProcess, key: str) -> AsyncIterator[bytes]:
-        try:
-            async for chunk in process.chunks():
-                yield chunk
-        finally:
-            await self._end(process, key)
-            if process.complaint:
-                _LOG.info("git http-backend: %s", process.complaint)
+        return _GitAnswer(process, head, lambda: self._end(process, key))
 
     async def _end(self, process: CgiProcess, key: str) -> None:
         try:
@@ -123,6 +113,38 @@ class GitBackend:
             "FORGE_PUSH": key,
             **{name: value for name, value in given.items() if value is not None},
         }
+
+
+class _GitAnswer(Response):
+    """Passes git's answer on. Not a StreamingResponse: that one reads the request too, and git's answer may begin before
+    the end of the request's body, whose chunks would then be lost."""
+
+    def __init__(self, process: CgiProcess, head: CgiHead, close: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(status_code=head.status)
+        self._process = process
+        self._close = close
+        self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in head.headers]
+
+    async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI."""
+        watch = asyncio.create_task(self._watch(receive))
+        try:
+            await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+            async for chunk in self._process.chunks():
+                await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+        finally:
+            watch.cancel()
+            await self._close()
+            if self._process.complaint:
+                _LOG.info("git http-backend: %s", self._process.complaint)
+
+    async def _watch(self, receive: Receive) -> None:
+        """Once the body is through, the next thing to come is that the client has gone."""
+        await self._process.fed.wait()
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self._process.terminate()
 
 
 async def _bounded(request: Request, limit: int) -> AsyncIterator[bytes]:

@@ -8,7 +8,7 @@ from pydantic import BaseModel
 from sqlalchemy import select
 from starlette.routing import Route
 
-from forge_dagster.hosts.embedded import delivery, pulls, receive, schema, shapes
+from forge_dagster.hosts.embedded import delivery, events, pulls, receive, schema, shapes
 from forge_dagster.hosts.embedded.git import EMPTY_TREE, Entry
 from forge_dagster.hosts.embedded.host import Repository
 from forge_dagster.hosts.embedded.refusals import Refused, forbidden, invalid, not_found
@@ -35,6 +35,7 @@ def routes(rest: RestApi) -> list[Route]:
         rest.route("GET", "/user/repos", _repositories),
         rest.route("GET", "/app/hook/deliveries", _deliveries),
         rest.route("POST", "/app/hook/deliveries/{delivery:int}/attempts", _redeliver),
+        rest.route("POST", f"{repo}/hooks/{{hook:int}}/pings", _ping),
         rest.route("GET", repo, _repository),
         rest.route("GET", f"{repo}/branches/{{branch:path}}", _branch),
         rest.route("GET", f"{repo}/git/ref/{{ref:path}}", _ref),
@@ -77,6 +78,12 @@ def _redeliver(call: Call) -> Answer:
     call.only("forge", "operator")
     delivery.redeliver(call.host, int(call.path["delivery"]))
     return Answer(body={}, status=202)
+
+
+def _ping(call: Call) -> Answer:
+    call.only("forge", "operator")
+    events.ping(call.host, int(call.path["hook"]), repository=call.repository, by=call.by, root=call.root)
+    return Answer(body=None, status=204)
 
 
 def _repository(call: Call) -> Answer:

@@ -134,15 +134,13 @@ def _parse(body: bytes) -> dict[str, Any]:
 
 
 def _depth_exceeds(value: object, limit: int) -> bool:
-    level: list[object] = [value]
-    for _ in range(limit + 1):
+    """Whether objects and lists lie in each other more than `limit` deep; without recursion, whatever comes."""
+    level = [value]
+    for _ in range(limit):
         inner: list[object] = []
         for one in level:
-            if isinstance(one, dict):
-                inner.extend(one.values())
-            elif isinstance(one, list):
-                inner.extend(one)
-        level = inner
+            inner.extend(one.values() if isinstance(one, dict) else one if isinstance(one, list) else ())
+        level = [one for one in inner if isinstance(one, (dict, list))]
         if not level:
             return False
     return True

@@ -18,11 +18,12 @@ class Difference:
     after: str
 
     def __str__(self) -> str:
-        if self.before.strip() and self.after.strip():
+        if self.before.strip() and self.after.strip() and self.before != self.after:
             return f"`{self.before}` would become `{self.after}`"
-        if self.before.strip():
+        if self.before.strip() and not self.after.strip():
             return f"`{self.before}` would go"
-        return f"`{self.after}` would be added" if self.after.strip() else "blank lines or line ends differ"
+        added = self.after.strip() and not self.before.strip()
+        return f"`{self.after}` would be added" if added else "blank lines or line ends differ"
 
 
 def first_differences(diff: str) -> tuple[Difference, ...]:
@@ -45,8 +46,8 @@ def first_differences(diff: str) -> tuple[Difference, ...]:
 def _difference(path: str, lines: list, first: int, start: int) -> Difference:  # type: ignore[type-arg]
     run = lines[first:]
     end = next((number for number, line in enumerate(run) if line.is_context), len(run))
-    before = next((line.value for line in run[:end] if line.is_removed), "")
-    after = next((line.value for line in run[:end] if line.is_added), "")
+    before = next((line.value for line in run[:end] if line.is_removed and line.value.strip()), "")
+    after = next((line.value for line in run[:end] if line.is_added and line.value.strip()), "")
     at = start + sum(not line.is_added for line in lines[:first])
     return Difference(path=path, line=max(at, 1), before=before.rstrip("\r\n")[:_SHOWN], after=after.rstrip("\r\n")[:_SHOWN])
 

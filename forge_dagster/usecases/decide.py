@@ -19,7 +19,6 @@ from forge_dagster.usecases.merge import Landing, merge, why_not_current
 from forge_dagster.usecases.open_attempts import supersede
 from forge_dagster.usecases.outbox import drain
 
-
 MERGE_RETRY_S = 10.0
 """The merge is tried at once; the outbox tries again after this, should the host not answer or this process be killed."""
 
@@ -49,7 +48,7 @@ def decide(
     pull = _current(services, host, attempt, number)
     stored = services.ledger.verdict(attempt_id)
     if pull.merged and stored is not None and stored.decision is Decision.MERGE:
-        return _conclude(services, attempt, stored)
+        return _conclude(services, attempt, stored, landed=True)
     attempt, risk, kind_declared = _examined(services, host, attempt, stored, log)
     while True:
         words = services.ledger.approvals(attempt.repository, number, attempt.head_sha)
@@ -60,7 +59,7 @@ def decide(
             stored = verdict
         # A person who spoke after `words` was read saw no verdict yet, and so left it to this call to hear them.
         if words == services.ledger.approvals(attempt.repository, number, attempt.head_sha):
-            return _conclude(services, attempt, verdict)
+            return _conclude(services, attempt, verdict, landed=pull.merged)
 
 
 def _current(services: Services, host: GitHost, attempt: Attempt, number: int) -> PullRequest:
@@ -155,15 +154,16 @@ def _keep(services: Services, attempt: Attempt, verdict: Verdict, results: Mappi
     services.ledger.put_verdict(verdict, now)
 
 
-def _conclude(services: Services, attempt: Attempt, verdict: Verdict) -> tuple[Verdict, GateResult]:
+def _conclude(services: Services, attempt: Attempt, verdict: Verdict, *, landed: bool) -> tuple[Verdict, GateResult]:
     """Tell, land and close. Every step may be killed: all of it is done again by the next call, or by the outbox."""
     landing = None
     if verdict.decision is Decision.MERGE:
         key, body = f"merge:{attempt.repository}:{attempt.id}", {"attempt": attempt.id}
         later = services.clock.now() + MERGE_RETRY_S
         services.ledger.post(key=key, kind="merge", repository=attempt.repository, body=body, at=later)
-        feed_back(services, attempt, verdict)
-        drain(services)  # a host may want to see the verdict's check before it lets anybody merge
+        if not landed:  # a host may want to see the verdict's check before it lets anybody merge
+            feed_back(services, attempt, verdict)
+            drain(services)
         landing = _try_merge(services, attempt)
         if landing.state == "superseded":
             drain(services)

@@ -1,5 +1,6 @@
 """Let one gate judge one attempt, and keep its result."""
 
+import errno
 import hashlib
 import traceback
 from collections.abc import Callable, Mapping
@@ -129,6 +130,9 @@ def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
 def _errored(gate: str, error: Exception, log: Log) -> GateResult:
     if isinstance(error, ForgeError):
         return gate_result(gate, Outcome.ERRORED, reason=str(error))
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        reason = f"the disk is full ({error})\n  -> free space where Forge's home is, then run the gate again"
+        return gate_result(gate, Outcome.ERRORED, reason=reason)
     for line in traceback.format_exception(error):
         log(line.rstrip("\n"))
     hint = "this is a fault in Forge, not in the change: run the gate again, and report it"

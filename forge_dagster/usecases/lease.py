@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from forge_dagster.errors import ForgeError
 from forge_dagster.ports import Ledger, Run, Services
 
-TTL_S = 15.0
+TTL_S = 10.0
 """A lease that is not renewed ends after this time: so long a killed worker's successor waits at most."""
 
 POLL_S = 0.5

@@ -4,7 +4,7 @@ import contextlib
 
 from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.domain.graph import Job, gates_of, ready
-from forge_dagster.domain.rollout import Rollout
+from forge_dagster.domain.rollout_state import Rollout
 from forge_dagster.errors import Superseded
 from forge_dagster.ports import Services
 from forge_dagster.usecases.decide import decide
@@ -15,8 +15,9 @@ def recover(services: Services, attempt_id: int, *, run_id: str, cancelled: bool
     """Bring the attempt of the ended run `run_id` to its end, or free it for another run. Idempotent.
 
     A change is decided by the results there are: one that is missing counts against the machinery, never for the change. A
-    release with a gate that could still run is freed, so that the next run resumes its rollout (DESIGN section 9, invariant 12);
-    otherwise it is over. `cancelled`: somebody wanted the run to end, so a release whose rollout is not open is given up.
+    release with a gate that could still run is freed, so that the next run resumes its rollout (a rollout ends promoted or
+    stable, whatever is killed); otherwise it is over. `cancelled`: somebody wanted the run to end, so a release whose rollout
+    is not open is given up.
     Does nothing for an attempt that is over, or that another run is working on. Raises HostError when the host cannot say what
     the pull request is now: nothing is decided then, call again.
     """

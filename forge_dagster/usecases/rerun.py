@@ -16,7 +16,8 @@ def rerun(services: Services, attempt_id: int, *, run_id: str) -> Attempt:
         attempt = _latest(services, asked)
         if attempt.state is AttemptState.SUPERSEDED:
             raise Superseded(
-                f"{attempt.partition} has been replaced by a newer commit", hint="judge the newer commit: this one is not merged"
+                f"{attempt.partition} has been replaced by a newer commit",
+                hint="judge the newer commit: this one is not merged",
             )
         if attempt.state.is_final:
             fresh = attempt.model_copy(

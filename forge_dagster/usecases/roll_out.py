@@ -18,8 +18,10 @@ from forge_dagster.usecases.lease import held
 
 Log = Callable[[str], None]
 
-HEALTH_LOOKS = 10
-"""Looks, a second apart, that the promoted release has to answer its health check in."""
+HEALTH_LOOKS = 15
+"""Looks, a second apart, in which the promoted release has to be found healthy GOOD_LOOKS times in a row."""
+
+GOOD_LOOKS = 3
 
 
 def roll_out(services: Services, attempt_id: int, *, run_id: str, log: Log) -> GateResult:
@@ -222,7 +224,7 @@ def _metrics(rollout: Rollout) -> dict[str, float]:
         metrics |= _of(name, evidence)
     for name, totals in (("before", judge.baseline), ("after", judge.canary)):
         p99 = totals.quantile(0.99)
-        if p99 is not None and p99 < 1e9:
+        if p99 is not None:
             metrics[f"p99_ms_{name}"] = p99
     return metrics
 
@@ -252,13 +254,15 @@ def _checked(services: Services, attempt: Attempt, run_id: str, log: Log) -> Gat
     platform = _platform(services, rollout.deploy.platform)
     run = services.run_for(run_id)
     with held(services, f"deploy:{rollout.environment}", owner=run_id, run=run, log=log):
+        good = 0
         for look in range(HEALTH_LOOKS):
             if look:
                 run.wait(1.0)
             if not platform.weights(rollout.environment).get(rollout.release.name):
                 return gate_result("health", Outcome.SKIPPED, reason="a newer release has taken its place")
             health = platform.health(environment=rollout.environment, release=rollout.release.name)
-            if health.running and health.healthy:
+            good = good + 1 if health.running and health.healthy else 0
+            if good == GOOD_LOOKS:
                 said = f"{rollout.release.sha[:12]} answers {rollout.deploy.health} with all traffic on it"
                 return gate_result("health", Outcome.PASSED, reason=said, metrics={"restarts": float(health.restarts)})
         return _brought_back(services, rollout, platform, run_id, log)
@@ -266,7 +270,7 @@ def _checked(services: Services, attempt: Attempt, run_id: str, log: Log) -> Gat
 
 def _brought_back(services: Services, rollout: Rollout, platform: Platform, run_id: str, log: Log) -> GateResult:
     """The release was promoted and then fell ill."""
-    said = f"it did not answer {rollout.deploy.health} within {HEALTH_LOOKS} s of its promotion"
+    said = f"it did not answer {rollout.deploy.health} in {HEALTH_LOOKS} looks after its promotion"
     if rollout.previous is None or not rollout.previous.artifact:
         back, reason = rollout, f"{said}, and there is no previous release to go back to"
         back = back.model_copy(update={"cause": Cause.HEALTH, "reason": reason})

@@ -41,6 +41,8 @@ class CgiProcess:
         self._stderr = bytearray()
         self.failure: BaseException | None = None
         """What the body's source raised, if it did."""
+        self.fed = asyncio.Event()
+        """Set once the whole body has been handed over (or nobody wants the rest)."""
 
     async def __aenter__(self) -> "CgiProcess":
         return self
@@ -72,6 +74,11 @@ class CgiProcess:
         stdout = self._process.stdout if self._process else None
         while stdout is not None and (chunk := await stdout.read(_CHUNK)):
             yield chunk
+
+    def terminate(self) -> None:
+        """Ask it to end: nobody waits for the rest."""
+        if self._process is not None and self._process.returncode is None:
+            _signal(self._process, signal.SIGTERM)
 
     @property
     def complaint(self) -> str:
@@ -110,6 +117,7 @@ class CgiProcess:
             self.failure = problem
             _signal(process, signal.SIGTERM)
         finally:
+            self.fed.set()
             with contextlib.suppress(OSError):
                 process.stdin.close()
 

@@ -7,9 +7,11 @@ start with "+", "-" or a backslash: a file's name or text cannot pass for a head
 import re
 
 from forge_dagster.domain.changes import ChangedFile
+from forge_dagster.errors import WorkspaceError
 
 _STATUS = {b"A": "added", b"C": "added", b"D": "removed", b"M": "modified", b"T": "modified", b"R": "renamed"}
 _GITLINK = b"160000"
+_RAW = re.compile(rb":(\d{6}) (\d{6}) [0-9a-f.]+ [0-9a-f.]+ ([A-Z])\d*\t([^\t]+)(?:\t([^\t]+))?")
 _HUNK = re.compile(rb"@@ -\d+(?:,\d+)? \+(\d+)(?:,(\d+))? @@")
 _ESCAPE = re.compile(rb"\\(?:([0-7]{3})|(.))")
 _ESCAPED = {b"a": b"\a", b"b": b"\b", b"f": b"\f", b"n": b"\n", b"r": b"\r", b"t": b"\t", b"v": b"\v"}
@@ -38,12 +40,15 @@ class _Entry:
     """One line of the raw part: modes, status and names as git wrote them."""
 
     def __init__(self, line: bytes) -> None:
-        header, _, names = line.partition(b"\t")
-        fields = header[1:].split(b" ")
-        self.gitlink = _GITLINK in fields[:2] and fields[1] in (_GITLINK, b"000000")
-        self.status = _STATUS.get(fields[4][:1], "modified")
-        old, _, new = names.partition(b"\t")
-        self.old, self.new = old, new or old
+        match = _RAW.fullmatch(line)
+        if match is None:
+            text = line[:200].decode("utf-8", "replace")
+            raise WorkspaceError(
+                f"git diff wrote a line that is not understood: {text!r}", hint="report it, with git's version"
+            )
+        self.gitlink = _GITLINK in match.group(1, 2) and match[2] in (_GITLINK, b"000000")
+        self.status = _STATUS.get(match[3], "modified")
+        self.old, self.new = match[4], match[5] or match[4]
         self.added: set[int] = set()
         self.binary = False
 
@@ -64,7 +69,7 @@ class _Entry:
 
 
 def parse_diff(output: bytes) -> tuple[ChangedFile, ...]:
-    """The changed files in git's order (by path). What is not understood of the patch adds no lines.
+    """The changed files in git's order (by path). Raises WorkspaceError for an entry that cannot be read: none may go unseen.
 
     `output` is that of `git diff --raw --patch -U0 --src-prefix=a/ --dst-prefix=b/` with core.quotePath on.
     """

@@ -37,6 +37,8 @@ _UNKILLABLE_S = 5.0
 """A process in uninterruptible sleep does not die when killed; after this it is left to the system."""
 _LONG_S = 60.0
 """From this on a command may have seen pids wrap around, so its daemons are looked for among all processes."""
+_NUMBERS = itertools.count()
+"""Of all commands of this process, so that two objects of one run never give the same mark."""
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 
 
@@ -64,7 +66,7 @@ class _Group:
 
 @dataclass(slots=True)
 class _State:
-    """What outlives a ProcessRun object long enough to be cleaned up. No lock: single dict operations only."""
+    """What outlives a ProcessRun long enough to be cleaned up. Lock-free, for signal handlers: single dict operations."""
 
     run_id: str
     records: Path | None
@@ -73,7 +75,6 @@ class _State:
     stop_pipe: tuple[int, int] = field(default_factory=os.pipe)
     groups: dict[int, _Group] = field(default_factory=dict)
     directory: Path | None = None
-    numbers: Iterator[int] = field(default_factory=itertools.count)
 
     def kill_all(self) -> None:
         self.stopped = True
@@ -91,10 +92,22 @@ class _State:
                 os.close(descriptor)
         if self.directory is not None:
             shutil.rmtree(self.directory, ignore_errors=True)
-        if self.records is not None:
-            _note(self.records, self.owner).unlink(missing_ok=True)
-            with contextlib.suppress(OSError):
-                self.records.rmdir()
+            if self.records is not None:
+                (self.records / f"{self.directory.name}.json").unlink(missing_ok=True)
+                with contextlib.suppress(OSError):
+                    self.records.rmdir()
+
+    def note(self, name: str, content: Mapping[str, object]) -> Path | None:
+        """Write one record for `reap`. Another object of the same run may be removing the empty folder just now."""
+        if self.records is None:
+            return None
+        path = self.records / f"{name}.json"
+        for _ in range(10):
+            self.records.mkdir(parents=True, exist_ok=True)
+            with contextlib.suppress(FileNotFoundError):
+                path.write_text(json.dumps({**content, "owner": self.owner}), encoding="utf-8")
+                return path
+        raise FileNotFoundError(str(path))
 
 
 class ProcessRun:
@@ -120,7 +133,7 @@ class ProcessRun:
         state = self._state
         if state.stopped:
             return ProcessResult(ended="interrupted", exit_code=None)
-        mark = f"{state.run_id}:{state.owner}:{next(state.numbers)}"
+        mark = f"{state.run_id}:{state.owner}:{next(_NUMBERS)}"
         with _disk_errors():
             environment = self._environment(command, mark)
         try:
@@ -131,7 +144,9 @@ class ProcessRun:
         state.groups[process.pid] = group
         try:
             with _disk_errors():
-                group.record = self._record(process.pid, mark)
+                group.record = state.note(
+                    str(process.pid), {"pgid": process.pid, "started": start_time(process.pid), "mark": mark}
+                )
             return _attend(group, command, state, log, started)
         except BaseException:  # from `log`, a full disk, or Ctrl-C
             _kill(group)
@@ -180,22 +195,8 @@ class ProcessRun:
         directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
         (directory / "home").mkdir()
         (directory / "tmp").mkdir()
-        if self._state.records is not None:
-            self._state.records.mkdir(parents=True, exist_ok=True)
-            note = {"directory": str(directory), "owner": self._state.owner}
-            _note(self._state.records, self._state.owner).write_text(json.dumps(note))
+        self._state.note(directory.name, {"directory": str(directory)})
         return directory
-
-    def _record(self, pid: int, mark: str) -> Path | None:
-        if self._state.records is None:
-            return None
-        path = self._state.records / f"{pid}.json"
-        path.write_text(json.dumps({"pgid": pid, "started": start_time(pid), "mark": mark, "owner": self._state.owner}))
-        return path
-
-
-def _note(records: Path, owner: str) -> Path:
-    return records / f"owner-{owner.partition('@')[0]}.json"
 
 
 def _start(command: Command, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":

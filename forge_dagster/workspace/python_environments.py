@@ -16,7 +16,7 @@ from forge_dagster.domain.project import Language, PythonProject
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, Environment, ProcessResult, Run
 from forge_dagster.workspace.locking import locked
-from forge_dagster.workspace.python_plan import PythonPlan
+from forge_dagster.workspace.python_plan import PythonPlan, locked_versions
 from forge_dagster.workspace.requirements import normalised
 from forge_dagster.workspace.trees import remove_tree
 
@@ -64,7 +64,9 @@ class PythonEnvironments:
         project = (root / python.directory).resolve()
         parts = (plan.digest, platform.python_version(), importlib.metadata.version("uv"), str(project), str(tests))
         target = self._folder / f"python-{_digest(*parts)}"
-        return self._made(target, lambda: self._build(target, plan, project, tests, log), log, "the project's dependencies")
+        return self._made(
+            target, lambda: self._build(target, python, plan, project, tests, log), log, "the project's dependencies"
+        )
 
     def locked_tools(self, lock: Path, *, log: Log) -> Environment:
         """Forge's own tools from a requirements file with hashes."""
@@ -97,7 +99,7 @@ class PythonEnvironments:
 
     # --- building
 
-    def _build(self, target: Path, plan: PythonPlan, project: Path, tests: bool, log: Log) -> None:
+    def _build(self, target: Path, python: PythonProject, plan: PythonPlan, project: Path, tests: bool, log: Log) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         interpreter = self._interpreter(plan, project, log)
         if plan.way == "uv-lock":
@@ -105,7 +107,7 @@ class PythonEnvironments:
         else:
             self._venv(target, interpreter, log)
             if not plan.empty:
-                self._install_plan(target, plan, project, log)
+                self._install_plan(target, plan, locked_versions(python, project), project, log)
         (target / "forge-root").write_text(str(project), encoding="utf-8")
         if tests:
             self._add_test_tools(target, log)
@@ -157,7 +159,7 @@ class PythonEnvironments:
             result = self._uv((*common, *chosen), project, log=log, environment=environment)
         _succeeded(result, "the project's uv.lock")
 
-    def _install_plan(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
+    def _install_plan(self, target: Path, plan: PythonPlan, constraints: tuple[str, ...], project: Path, log: Log) -> None:
         """All at once; without a solution, what checks do not need is left out; at last the project itself."""
         tries = [plan]
         if plan.wide_files or plan.wide_requirements:
@@ -167,7 +169,7 @@ class PythonEnvironments:
             tries.append(replace(tries[-1], editable=False, requirements=requirements))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                result = self._install(target, project, _install_arguments(attempt, Path(scratch)), log)
+                result = self._install(target, project, _install_arguments(attempt, constraints, Path(scratch)), log)
                 if result.exit_code == 0 or result.ended != "exited":
                     break
                 if attempt is not tries[-1]:
@@ -221,7 +223,7 @@ class PythonEnvironments:
                 note.parent.with_suffix(".lock").unlink(missing_ok=True)
 
 
-def _install_arguments(plan: PythonPlan, scratch: Path) -> tuple[str, ...]:
+def _install_arguments(plan: PythonPlan, constraints: tuple[str, ...], scratch: Path) -> tuple[str, ...]:
     arguments: list[str] = []
     for name in (*plan.files, *plan.wide_files):
         arguments += ["-r", name]
@@ -230,9 +232,9 @@ def _install_arguments(plan: PythonPlan, scratch: Path) -> tuple[str, ...]:
         path = scratch / "declared.txt"  # a "requirement" that is an option would choose another index
         path.write_text("\n".join(line for line in requirements if not line.startswith("-")), encoding="utf-8")
         arguments += ["-r", str(path)]
-    if plan.constraints:
+    if constraints:
         path = scratch / "locked.txt"
-        path.write_text("\n".join(plan.constraints), encoding="utf-8")
+        path.write_text("\n".join(constraints), encoding="utf-8")
         arguments += ["-c", str(path)]
     if plan.editable:
         arguments += ["-e", f".[{','.join(plan.extras)}]" if plan.extras else "."]

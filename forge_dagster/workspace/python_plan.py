@@ -73,7 +73,6 @@ class PythonPlan:
     requirements: tuple[str, ...] = ()
     wide_files: tuple[str, ...] = ()
     wide_requirements: tuple[str, ...] = ()
-    constraints: tuple[str, ...] = ()
     workspace: bool = False
     requires_python: str = ""
     python_version: str = ""
@@ -123,7 +122,6 @@ def plan(python: PythonProject, *, root: Path, files: tuple[str, ...]) -> Python
         requirements=tuple(narrow),
         wide_files=tuple(name for name in requirement_files if name not in checking),
         wide_requirements=tuple(wide),
-        constraints=_locked(folder, python.lock_file, pyproject),
         workspace=bool(table(pyproject, "tool", "uv", "workspace")),
         requires_python=_requires_python(pyproject, setup_cfg),
         python_version=(_text(folder / ".python-version") or "").strip().split("\n")[0],
@@ -186,8 +184,12 @@ def _requires_python(pyproject: Mapping[str, Any], setup_cfg: str | None) -> str
     return parse_ini(setup_cfg or "").get("options", "python_requires", fallback="").strip()
 
 
-def _locked(folder: Path, lock: str | None, pyproject: Mapping[str, Any]) -> tuple[str, ...]:
-    """Versions that poetry.lock or pdm.lock pins, for the packages that they pin to one version only."""
+def locked_versions(python: PythonProject, folder: Path) -> tuple[str, ...]:
+    """Constraints that poetry.lock or pdm.lock in `folder` set, for the packages that they pin to one version only.
+
+    Not part of the plan: parsing a lock takes longer than all else, and its digest is in the plan already.
+    """
+    lock, pyproject = python.lock_file, python.pyproject
     if lock not in ("poetry.lock", "pdm.lock"):
         return ()
     try:

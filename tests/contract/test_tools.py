@@ -123,7 +123,7 @@ def test_it_serves_a_gate_of_the_graph_and_is_a_frozen_value(tool: Tool) -> None
     with pytest.raises((TypeError, ValueError)):
         type(tool)(no_such_setting=1)  # type: ignore[call-arg]
     with pytest.raises((AttributeError, TypeError, ValueError)):
-        tool.name = "another"
+        tool.name = "another"  # type: ignore[misc]
 
 
 @every_tool

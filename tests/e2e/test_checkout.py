@@ -190,7 +190,7 @@ def test_attributes_of_the_change_hide_nothing_from_the_diff(workspace: LocalWor
     head = origin.commit("work", **{"a.py": "one\ntwo\nevil\n", ".gitattributes": "*.py -diff binary\n* filter=evil\n"})
     found = checkout(workspace, origin, attempt_of(head))
     changed = {file.path: file for file in found.change.files}
-    assert (changed["a.py"].binary, changed["a.py"].added_lines) == (False, {3})
+    assert (changed["a.py"].binary, changed["a.py"].added_lines) == (False, frozenset({3}))
 
 
 HOSTILE = [
@@ -371,7 +371,7 @@ def test_local_head_is_an_isolated_commit(run: ProcessRun, origin: TestRepositor
     assert (found.root / "a.py").read_text() == "one\ntwo\nthree\n"
     assert (found.change.head_sha, found.change.base_sha) == (head, origin.git("rev-parse", "main"))
     assert found.tested_tree == origin.git("rev-parse", "HEAD^{tree}")
-    assert [(file.path, file.added_lines) for file in found.change.files] == [("a.py", {3})]
+    assert [(file.path, file.added_lines) for file in found.change.files] == [("a.py", frozenset({3}))]
 
 
 def test_local_compares_with_where_the_work_left_origin(tmp_path: Path, run: ProcessRun, origin: TestRepository) -> None:

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -112,7 +113,8 @@ def test_a_bad_release_is_rolled_back_under_load_and_loses_nothing(delivery: Del
 
 def test_a_slow_release_is_rolled_back(delivery: Delivery) -> None:
     first = released(delivery, "one")
-    attempt = delivery.attempt("two", DELAY="0.4")
+    delivery.host.policy = POLICY.replace("p99_latency = 30", "p99_latency = 3")
+    attempt = delivery.attempt("two", DELAY="1.5")
     with Load(delivery.platform.url(ENVIRONMENT), 100) as load:
         result = roll_out(delivery.services, attempt.id, run_id="run-2", log=delivery.log)
         count = load.stop()
@@ -316,6 +318,8 @@ def test_a_promoted_release_that_falls_ill_is_taken_back(delivery: Delivery) -> 
     assert state is not None
     assert state.pid is not None
     os.kill(state.pid, signal.SIGSTOP)
+    release = promoted.artifacts["release"]
+    wait_until(lambda: not delivery.platform.health(environment=ENVIRONMENT, release=release).healthy, 30)
     result = check_health(delivery.services, attempt.id, run_id="run-2", log=delivery.log)
     assert result.outcome is Outcome.FAILED, (result, delivery.lines)
     assert delivery.live() == {first: 100}
@@ -401,6 +405,7 @@ def test_signals_count_requests_errors_and_latency(delivery: Delivery) -> None:
     name = released(delivery, "one", ERRORS="0.5")
     url = delivery.platform.url(ENVIRONMENT)
     answers = [httpx.get(url).status_code for _ in range(40)]
+    delivery.signals.traffic(environment=ENVIRONMENT, release=name)  # the histogram lags by one look
     traffic = delivery.signals.traffic(environment=ENVIRONMENT, release=name)
     assert traffic is not None
     assert (traffic.requests, traffic.errors) == (40, answers.count(500))
@@ -417,3 +422,38 @@ def test_an_artifact_that_is_not_what_was_built_is_not_deployed(delivery: Delive
     assert result.outcome is Outcome.ERRORED
     assert "is not what was built" in result.reason
     assert delivery.live() == {}
+
+
+def test_a_git_host_that_is_gone_holds_up_nothing(delivery: Delivery) -> None:
+    delivery.host.origin = delivery.home / "gone.git"
+    name = released(delivery, "one")
+    assert delivery.live() == {name: 100}
+    assert any("forge/environments was not written" in line for line in delivery.lines)
+    (errand,) = delivery.ledger.due_errands(delivery.services.clock.now() + 1)
+    assert (errand.kind, errand.body["state"], errand.body["environment"]) == ("deployment", "success", "production")
+
+
+def test_a_library_is_not_deployed(delivery: Delivery) -> None:
+    attempt = delivery.attempt("lib")
+    wheel = delivery.home / "release.whl"
+    wheel.write_bytes(b"PK")
+    delivery.built(attempt, wheel)
+    result = roll_out(delivery.services, attempt.id, run_id="run-1", log=delivery.log)
+    assert (result.outcome, result.reason) == (Outcome.SKIPPED, "nothing to deploy: it is a library")
+    assert check_health(delivery.services, attempt.id, run_id="run-1", log=delivery.log).outcome is Outcome.SKIPPED
+    with pytest.raises(PlatformError, match="nothing to deploy"):
+        delivery.platform.deploy(environment=ENVIRONMENT, release="l", artifact=wheel, policy=Policy(), log=print)
+
+
+def test_a_port_that_was_taken_meanwhile_is_named(delivery: Delivery) -> None:
+    released(delivery, "one")
+    url = delivery.platform.url(ENVIRONMENT)
+    delivery.supervision.shutdown()
+    with socket.socket() as taker:
+        taker.bind(("127.0.0.1", int(url.rpartition(":")[2])))
+        taker.listen()
+        delivery.supervision.ensure_running()
+        attempt = delivery.attempt("two")
+        result = roll_out(delivery.services, attempt.id, run_id="run-2", log=delivery.log)
+    assert result.outcome is Outcome.ERRORED
+    assert "port" in result.reason

@@ -27,7 +27,9 @@ def test_a_killed_writer_loses_nothing_it_acknowledged(tmp_path: Path, rounds: i
     url = f"sqlite:///{tmp_path}/ledger.db"
     acknowledged: list[int] = []
     for number in range(rounds):
-        process = subprocess.Popen([sys.executable, "-c", _WRITER, url, str(number * 10_000)], stdout=subprocess.PIPE, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, url, str(number * 10_000)], stdout=subprocess.PIPE, text=True
+        )
         assert process.stdout is not None
         for line in process.stdout:
             acknowledged.append(int(line))

@@ -261,13 +261,32 @@ def test_a_reused_pid_is_never_killed(tmp_path: Path) -> None:
         bystander.wait()
 
 
+def test_two_objects_of_one_run_do_not_kill_each_others_processes(tmp_path: Path) -> None:
+    one, other = (ProcessRun(home=tmp_path, run_id="same") for _ in range(2))
+    results: list[ProcessResult] = []
+    script = "echo $$ > leader; while [ ! -e go ]; do sleep 0.05; done"
+    thread = threading.Thread(target=lambda: results.append(one.run(sh(script, tmp_path))))
+    thread.start()
+    pid_in(tmp_path / "leader")
+    for _ in range(3):
+        other.run(sh("true", tmp_path))
+    other.stop()
+    (tmp_path / "go").touch()
+    thread.join(20)
+    assert [(result.ended, result.exit_code) for result in results] == [("exited", 0)]
+
+
 def test_records_and_private_folder_are_gone_after_the_run(tmp_path: Path) -> None:
     run = ProcessRun(home=tmp_path, run_id="tidy")
     private = Path(run.run(sh("echo $HOME; touch $TMPDIR/left", tmp_path)).stdout.decode().strip()).parent
     assert private.is_dir()
-    assert [path.name for path in (tmp_path / "processes/tidy").iterdir()] == [f"owner-{os.getpid()}.json"]
+    assert [path.name for path in (tmp_path / "processes/tidy").iterdir()] == [f"{private.name}.json"]
+    other = ProcessRun(home=tmp_path, run_id="tidy")
+    other.run(sh("true", tmp_path))
     del run
     assert not private.exists()
+    assert other.run(sh("true", tmp_path)).exit_code == 0, "one object's end does not disturb another of the same run"
+    del other
     assert not (tmp_path / "processes/tidy").exists()
 
 

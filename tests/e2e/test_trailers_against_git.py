@@ -9,9 +9,9 @@ from forge_dagster.domain.identity import trailers
 
 _LINES = st.sampled_from(
     [
-        "", "", "Agent-By: forge/builder-01", "agent-by:x", "Task-ID : 7", "Model: a", "  continued", "plain words here", "a: b c",
-        "Signed-off-by: A <a@b>", "(cherry picked from commit abc)", "not a trailer: at all", ": nothing", "x:", "Fixes #12", "-: y",
-        "Prompt-Hash: sha256:abc", "http://x", "two words: no", "\tTab: x",
+        "", "", "Agent-By: forge/builder-01", "agent-by:x", "Task-ID : 7", "Model: a", "  continued", "plain words here",
+        "a: b c", "Signed-off-by: A <a@b>", "(cherry picked from commit abc)", "not a trailer: at all", ": nothing", "x:",
+        "Fixes #12", "-: y", "Prompt-Hash: sha256:abc", "http://x", "two words: no", "\tTab: x",
     ]
 )  # fmt: skip
 

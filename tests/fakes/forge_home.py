@@ -1,6 +1,6 @@
-"""Forge's services over a temporary home, in as many processes as needed: the real ledger and processes, scripted gates and host.
+"""Forge's services over a temporary home, in any number of processes: real ledger and processes, scripted gates and host.
 
-`$FORGE_TEST_HOME` names the home, `script/<gate>` in it what the gate does: pass (the default), fail, error, raise, skip, sleep.
+`$FORGE_TEST_HOME` names the home; `script/<gate>` in it says what the gate does: pass, fail, error, raise, skip or sleep.
 """
 
 import dataclasses

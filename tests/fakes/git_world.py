@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from forge_dagster.domain.changes import Attempt, Change, ChangedFile
+from forge_dagster.domain.decisions import TrustLevel, Verdict
 from forge_dagster.domain.graph import Job, gates_of
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import POLICY_FILE, parse_policy
@@ -18,12 +19,18 @@ from forge_dagster.domain.results import gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import ConfigurationError, ForgeError, HeadMoved, HostError, PlatformError, RevisionGone
 from forge_dagster.ledger.sql import SqlLedger
-from forge_dagster.ports import CheckRun, Checkout, Commit, GitHost, PullRequest, Services
+from forge_dagster.ports import Checkout, CheckRun, Commit, GitHost, PullRequest, Services
+from forge_dagster.usecases.approve import approve
+from forge_dagster.usecases.intake import intake
 from tests.fakes.machine import NoEnvironments, StillClock
 
 REPOSITORY = "acme/shop"
 AGENT = "forge/builder-01"
 MESSAGE = f"feat: sell more\n\nAgent-By: {AGENT}\nTask-ID: T-1\nModel: m\nPrompt-Hash: sha256:abc\n"
+
+
+class Killed(BaseException):
+    """What SIGKILL is: nothing catches it, nothing runs after it."""
 
 
 class FakeHost:
@@ -40,7 +47,7 @@ class FakeHost:
         self.merges: list[tuple[int, str]] = []
         self.calls: list[str] = []
         self.down: HostError | None = None
-        self.fail_next: dict[str, Exception] = {}
+        self.fail_next: dict[str, BaseException] = {}
         self.before_merge: Callable[[], None] = lambda: None
 
     # --- what tests do to it
@@ -151,7 +158,7 @@ class FakeHost:
 class FakeWorkspace:
     """Checkouts that exist in name only. `files`: head -> paths the change touches."""
 
-    environments = NoEnvironments()
+    environments: Any = NoEnvironments()
 
     def __init__(self, host: FakeHost) -> None:
         self._host = host
@@ -257,6 +264,19 @@ class World:
             if spec.name != "verdict" and outcome is not Outcome.NOT_RUN:
                 self.ledger.put_result(attempt.id, gate_result(spec.name, outcome, reason="as the test says"))
         return claimed
+
+    def opened(self, number: int = 1, patch: str = "change") -> Attempt:
+        """A pull request of the agent's, whose attempt waits for its run."""
+        self.host.open_pull(number, self.host.commit_of("first", patch))
+        self.event("pull_request", "opened", number=number)
+        return intake(self.services).attempts[-1]
+
+    def trust(self, level: TrustLevel = TrustLevel.L2) -> None:
+        self.ledger.set_trust(agent=AGENT, repository=REPOSITORY, level=level, by="operator", at=1.0)
+
+    def say(self, by: str = "operator", *, approved: bool = True, **more: Any) -> Verdict | None:
+        """A person's word on pull request 1."""
+        return approve(self.services, REPOSITORY, 1, by=by, approved=approved, **more)
 
     def audit(self, kind: str) -> list[Mapping[str, Any]]:
         return [entry.body for entry in self.ledger.audit() if entry.kind == kind]

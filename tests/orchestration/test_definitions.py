@@ -40,17 +40,17 @@ def test_a_job_runs_the_gates_that_say_so_within_a_time_limit(job: Job) -> None:
 
 
 def test_only_canary_is_in_a_pool() -> None:
-    assert {spec.name: graph.get(dg.AssetKey(spec.name)).pools for spec in GATES if graph.get(dg.AssetKey(spec.name)).pools} == {
-        "canary": {"deploy"}
-    }
+    assert {
+        spec.name: graph.get(dg.AssetKey(spec.name)).pools for spec in GATES if graph.get(dg.AssetKey(spec.name)).pools
+    } == {"canary": {"deploy"}}
 
 
 def test_everything_that_runs_by_itself_is_on() -> None:
     assert {sensor.name for sensor in defs.sensors or ()} == {
         "git_events", "reconciliation", "watchdog", "outbox", "run_succeeded", "run_failed", "run_canceled",
     }  # fmt: skip
-    assert {sensor.default_status for sensor in defs.sensors or ()} == {dg.DefaultSensorStatus.RUNNING}  # type: ignore[union-attr]
-    assert {schedule.default_status for schedule in defs.schedules or ()} == {dg.DefaultScheduleStatus.RUNNING}  # type: ignore[union-attr]
+    assert {sensor.default_status for sensor in defs.sensors or ()} == {dg.DefaultSensorStatus.RUNNING}
+    assert {schedule.default_status for schedule in defs.schedules or ()} == {dg.DefaultScheduleStatus.RUNNING}
 
 
 def test_a_partition_names_repository_and_commit() -> None:

@@ -17,11 +17,11 @@ from tests.support.run_workers import events, execute, make_run, of_type, reload
 ALL = {spec.name for spec in gates_of(Job.CHANGE)}
 
 
-def judge(instance: dg.DagsterInstance, attempt: Attempt, **options: object) -> dg.DagsterRun:
+def judge(instance: dg.DagsterInstance, attempt: Attempt) -> dg.DagsterRun:
     """Run the job `change` as the sensor would have it run."""
     instance.add_dynamic_partitions(str(COMMITS.name), [attempt.partition])
     tags = {**attempt.tags, "dagster/partition": attempt.partition}
-    return execute(instance, change, make_run(instance, change, tags=tags, **options))
+    return execute(instance, change, make_run(instance, change, tags=tags))
 
 
 def said(event: dg.DagsterEvent) -> str:
@@ -77,7 +77,9 @@ def test_the_materialization_shows_the_findings_as_a_table(instance: dg.DagsterI
     assert passed["examined"].value == 3.0
 
 
-@pytest.mark.parametrize(("act", "words"), [("error", "ruff is not installed"), ("raise", "ZeroDivisionError: a fault of the gate")])
+@pytest.mark.parametrize(
+    ("act", "words"), [("error", "ruff is not installed"), ("raise", "ZeroDivisionError: a fault of the gate")]
+)
 def test_a_fault_of_the_machinery_is_red_too_but_never_the_changes_fault(
     instance: dg.DagsterInstance, services: Services, act: str, words: str
 ) -> None:

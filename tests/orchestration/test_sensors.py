@@ -28,8 +28,8 @@ def tick(instance: dg.DagsterInstance, sensor: dg.SensorDefinition = git_events)
     answer = sensor(context)
     if not isinstance(answer, dg.SensorResult):
         return []
-    for request in answer.dynamic_partitions_requests or ():
-        instance.add_dynamic_partitions(str(COMMITS.name), list(request.partition_keys))
+    for added in answer.dynamic_partitions_requests or ():
+        instance.add_dynamic_partitions(str(COMMITS.name), list(added.partition_keys))
     made = []
     for request in answer.run_requests or ():
         tags = {**request.tags, "dagster/partition": str(request.partition_key), "dagster/run_key": str(request.run_key)}

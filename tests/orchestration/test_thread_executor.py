@@ -3,6 +3,7 @@
 import signal
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -37,7 +38,7 @@ def test_an_always_run_step_starts_once_everything_before_it_is_resolved(instanc
 @pytest.mark.parametrize("stock", ["in_process", "multiprocess"])
 def test_the_stock_executors_are_one_field_of_the_run_configuration(instance: dg.DagsterInstance, stock: str) -> None:
     """They have no such trigger: the verdict does not run there, which is what the run-status sensors are for."""
-    config = {"execution": {"config": {stock: {}}}}
+    config: dict[str, Any] = {"execution": {"config": {stock: {}}}}
     run = execute(instance, thread_jobs.always_run, make_run(instance, thread_jobs.always_run, config=config))
     assert run.status is dg.DagsterRunStatus.FAILURE
     assert set(of_type(instance, run, Event.STEP_SUCCESS)) == {"good"}
@@ -58,7 +59,7 @@ def test_the_environment_names_the_default_executor(monkeypatch: pytest.MonkeyPa
 
 
 def test_an_executor_whose_package_is_missing_says_what_to_install(instance: dg.DagsterInstance) -> None:
-    config = {"execution": {"config": {"k8s_job": {}}}}
+    config: dict[str, Any] = {"execution": {"config": {"k8s_job": {}}}}
     with pytest.raises(ConfigurationError, match="install dagster-k8s"):
         execute(instance, thread_jobs.always_run, make_run(instance, thread_jobs.always_run, config=config))
 

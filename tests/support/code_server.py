@@ -41,7 +41,7 @@ class CodeServer:
             job_code_origin=remote.get_python_origin(),
             asset_graph=location.get_repository("__repository__").asset_graph,
         )
-        return instance.submit_run(run.run_id, context)
+        return instance.launch_run(run.run_id, context)  # what the daemon does with a queued run
 
 
 @contextmanager

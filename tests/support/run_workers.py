@@ -12,7 +12,7 @@ import dagster as dg
 from dagster._core.execution.api import execute_run_iterator
 from dagster._grpc.types import ExecuteRunArgs
 
-THREADS = {"execution": {"config": {"threads": {}}}}
+THREADS: dict[str, Any] = {"execution": {"config": {"threads": {}}}}
 CONFIGURATION = """
 telemetry: {enabled: false}
 concurrency: {pools: {granularity: op, default_limit: 1}}

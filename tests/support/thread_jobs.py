@@ -8,8 +8,8 @@ from pathlib import Path
 import dagster as dg
 
 from forge_dagster.orchestration import interruption, step_logs
-from forge_dagster.orchestration.executor import gate_executor
 from forge_dagster.orchestration.dagster_internals import RetryMode
+from forge_dagster.orchestration.executor import gate_executor
 from forge_dagster.orchestration.threads import ALWAYS_RUN, ThreadExecutor
 from forge_dagster.ports import Command
 from forge_dagster.workspace.processes import ProcessRun
@@ -54,7 +54,7 @@ def always_run() -> dg.JobDefinition:
 
 
 def _measured(name: str, **options: object) -> dg.AssetsDefinition:
-    @dg.asset(name=name, **options)  # type: ignore[call-overload, misc]
+    @dg.asset(name=name, **options)  # type: ignore[call-overload, untyped-decorator]
     def measured() -> None:
         with _lock:
             GAUGE["now"] += 1

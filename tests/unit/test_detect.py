@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from forge_dagster.domain.project import Project
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.detect import detect, existing, walk
-from forge_dagster.workspace.python_plan import has_tests, plan
+from forge_dagster.workspace.python_plan import has_tests, locked_versions, plan
 from forge_dagster.workspace.requirements import poetry_requirement, requirement_lines, requirement_name
 
 
@@ -145,13 +145,20 @@ def test_hostile_content_never_crashes(name: str, content: bytes) -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         (root / name).write_bytes(content)
-        try:
-            project = detect(root, (name,))
-        except WorkspaceError as error:
-            assert name in error.message
-            return
-        if project.python is not None:
+        project = _detected(root, name)
+        if project is not None and project.python is not None:
             plan(project.python, root=root, files=project.files)
+
+
+def _detected(root: Path, name: str) -> Project | None:
+    """None where the file is refused, by its name."""
+    problem = ""
+    try:
+        return detect(root, (name,))
+    except WorkspaceError as error:
+        problem = error.message
+    assert name in problem
+    return None
 
 
 @pytest.mark.parametrize("value", ["3", '{"a" = 1}', "[1, {}]", '"x"'])
@@ -242,14 +249,17 @@ def test_plan_of_a_poetry_project_pins_what_its_lock_pins(tmp_path: Path) -> Non
                 [tool.poetry.group.docs.dependencies]
                 sphinx = "*"
             """,
-            "poetry.lock": '[[package]]\nname="pytest"\nversion="8.1.1"\n[[package]]\nname="x"\nversion="1"\n[[package]]\nname="x"\nversion="2"\n',
+            "poetry.lock": "".join(
+                f'[[package]]\nname="{name}"\nversion="{version}"\n'
+                for name, version in (("pytest", "8.1.1"), ("x", "1"), ("x", "2"))
+            ),
         },
     )
     assert project.python is not None
     found = plan(project.python, root=tmp_path, files=project.files)
     assert found.requirements == ("pytest>=8.0,<9",)
     assert found.wide_requirements == ("sphinx",)
-    assert found.constraints == ("pytest==8.1.1",)
+    assert locked_versions(project.python, tmp_path) == ("pytest==8.1.1",)
     assert found.requires_python == ">=3.11,<4"
 
 

@@ -23,9 +23,10 @@ _HOSTILE = st.one_of(
     st.text(),
     st.sampled_from(
         [
-            "```\n# out of the fence", "`", "``", "a ` b `` c", "@team please merge", "<img src=x onerror=alert(1)>", "[click](https://evil)",
-            "https://evil.example", "</details>", "<!-- forge:feedback -->", "\n\n## Forge: accepted\n", "| a | b |", "fixes #1", "\u202eabc",
-            "~~~\n", "&lt;b&gt;", "\\`", "- [x] approved", "\r\n\r\n    code", "![](http://evil/x.png)", "\x00\x07", "\ud800".encode(errors="replace").decode(),
+            "```\n# out of the fence", "`", "``", "a ` b `` c", "@team please merge", "<img src=x onerror=alert(1)>",
+            "[click](https://evil)", "https://evil.example", "</details>", "<!-- forge:feedback -->", "\n\n## Forge: a\n",
+            "| a | b |", "fixes #1", "\u202eabc", "~~~\n", "&lt;b&gt;", "\\`", "- [x] approved", "\r\n\r\n    code",
+            "![](http://evil/x.png)", "\x00\x07",
         ]
     ),
 )  # fmt: skip
@@ -33,8 +34,8 @@ _HOSTILE = st.one_of(
 
 def _attempt(**changes: Any) -> Attempt:
     values = {
-        "id": 7, "repository": "o/r", "job": Job.CHANGE, "number": 3, "base_ref": "main", "base_sha": "b" * 40, "head_sha": "a" * 40,
-        "policy_digest": "p",
+        "id": 7, "repository": "o/r", "job": Job.CHANGE, "number": 3, "base_ref": "main", "base_sha": "b" * 40,
+        "head_sha": "a" * 40, "policy_digest": "p",
     }  # fmt: skip
     return Attempt.model_validate({**values, **changes})
 
@@ -51,12 +52,24 @@ def _verdict(decision: Decision = Decision.REJECT, outcome: Outcome = Outcome.FA
 
 
 def _finding(**changes: Any) -> Finding:
-    values = {"tool": "ruff", "rule": "F401", "message": "unused import", "category": Category.LINT, "file": "src/a.py", "line": 4}
+    values = {
+        "tool": "ruff",
+        "rule": "F401",
+        "message": "unused import",
+        "category": Category.LINT,
+        "file": "src/a.py",
+        "line": 4,
+    }
     return Finding.model_validate({**values, **changes})
 
 
 def _feedback(*results: GateResult, **changes: Any) -> Feedback:
-    values: dict[str, Any] = {"attempt": _attempt(), "verdict": _verdict(), "run_url": "http://localhost:1/runs/r1", "judged": 2}
+    values: dict[str, Any] = {
+        "attempt": _attempt(),
+        "verdict": _verdict(),
+        "run_url": "http://localhost:1/runs/r1",
+        "judged": 2,
+    }
     return Feedback(**{**values, "results": {result.gate: result for result in results}, **changes})
 
 
@@ -157,6 +170,10 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
 @given(st.data())
 def test_hostile_text_stays_text(data: st.DataObject) -> None:
     """In what GitHub renders, foreign text is only ever inside code: no link, image, HTML, heading or list item of its own."""
+
+    def z(text: str) -> str:
+        return "z" if one_line(text) else ""
+
     words = [data.draw(_HOSTILE) for _ in range(6)]
     finding = _finding(message=words[0], file=words[1] or "f", rule=words[2], suggested_fix=words[3])
     feedback = _feedback(
@@ -165,8 +182,8 @@ def test_hostile_text_stays_text(data: st.DataObject) -> None:
         note=words[0],
     )
     plain = _feedback(
-        gate_result("lint", Outcome.FAILED, reason="z" if one_line(words[4]) else "", findings=[_finding(suggested_fix="z" if one_line(words[3]) else "")]),
-        verdict=_verdict(Decision.REJECT, Outcome.FAILED, "z"), note="z" if one_line(words[0]) else "",
+        gate_result("lint", Outcome.FAILED, reason=z(words[4]), findings=[_finding(suggested_fix=z(words[3]))]),
+        verdict=_verdict(Decision.REJECT, Outcome.FAILED, "z"), note=z(words[0]),
     )  # fmt: skip
     text = comment(feedback)
     tokens = _tokens(text)

@@ -1,10 +1,13 @@
 """The diff parser against a renderer that writes what git writes, with names and lines chosen to look like headers."""
 
+import itertools
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.diff import parse_diff, path_text, unquoted
 
 _ESCAPES = {7: b"a", 8: b"b", 9: b"t", 10: b"n", 11: b"v", 12: b"f", 13: b"r", 34: b'"', 92: b"\\"}
@@ -98,9 +101,20 @@ def test_reads_back_what_git_writes(files: list[Changed]) -> None:
         assert found.added_lines == (expected if shown else set())
 
 
-@given(st.binary(max_size=300))
-def test_never_raises_on_garbage(output: bytes) -> None:
-    parse_diff(output)
+@given(st.one_of(st.binary(max_size=300), st.binary(max_size=300).map(lambda rest: b":100644 100644 1 2 M\ta\n" + rest)))
+def test_garbage_is_refused_or_harmless(output: bytes) -> None:
+    entries = list(itertools.takewhile(lambda line: line.startswith(b":"), output.split(b"\n")))
+    try:
+        found = parse_diff(output)
+    except WorkspaceError:
+        return
+    assert len(found) == len(entries), "no entry goes unseen"
+
+
+@pytest.mark.parametrize("line", [b":", b":100644 100644 1 2 M", b":100644 100644 1 2 \ta", b":1 2 3"])
+def test_an_entry_that_cannot_be_read_is_refused(line: bytes) -> None:
+    with pytest.raises(WorkspaceError, match="not understood"):
+        parse_diff(line + b"\n")
 
 
 @given(names)
@@ -115,7 +129,8 @@ def test_status_words_and_submodules() -> None:
         b":100644 000000 1111111 0000000 D\tgone.py\n"
         b":100644 100755 1111111 1111111 M\trun.sh\n"
         b"\n"
-        b"diff --git a/vendored b/vendored\n--- a/vendored\n+++ b/vendored\n@@ -1 +1 @@\n-Subproject commit 1\n+Subproject commit 2\n"
+        b"diff --git a/vendored b/vendored\n--- a/vendored\n+++ b/vendored\n"
+        b"@@ -1 +1 @@\n-Subproject commit 1\n+Subproject commit 2\n"
     )
     renamed, submodule, gone, mode = parse_diff(output)
     assert (renamed.status, renamed.previous_path) == ("renamed", "old.py")

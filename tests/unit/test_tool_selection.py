@@ -110,6 +110,8 @@ def test_kingfisher_always_looks_for_secrets_and_gitleaks_where_it_is_installed(
     assert chosen("secrets", empty, on_path=True) == {"kingfisher": "Forge's default", "gitleaks": "gitleaks is installed"}
     configured = Project(files=(".gitleaks.toml",))
     assert chosen("secrets", configured, on_path=True)["gitleaks"] == "there is a .gitleaks.toml"
+    left_out = choose("secrets", project=configured, policy=POLICY, tools=registry.tools().values())
+    assert [(choice.tool.name, bool(choice.unavailable)) for choice in left_out] == [("gitleaks", True), ("kingfisher", False)]
 
 
 def test_the_policy_has_the_last_word() -> None:

@@ -42,7 +42,8 @@ def _word(by: str = "ann", approved: bool = True, **changes: object) -> Approval
 
 
 _any_results = st.fixed_dictionaries(
-    {}, optional={name: st.sampled_from(Outcome).map(lambda o, n=name: gate_result(n, o)) for name in NAMES}  # type: ignore[misc]
+    {},
+    optional={name: st.sampled_from(Outcome).map(lambda o, n=name: gate_result(n, o)) for name in NAMES},  # type: ignore[misc]
 )
 _any_words = st.lists(
     st.builds(
@@ -202,7 +203,8 @@ def test_the_gates_result_never_passes_what_did_not(case: Case) -> None:
 
 def test_reasons_are_bounded_lines() -> None:
     noisy = [
-        Finding(tool="t", rule="r", message=f"m{n}\nx", category=Category.INTEGRITY, severity=Severity.WARNING) for n in range(99)
+        Finding(tool="t", rule="r", message=f"m{n}\nx", category=Category.INTEGRITY, severity=Severity.WARNING)
+        for n in range(99)
     ]
     verdict = give_verdict(_case(_results() | {"integrity": gate_result("integrity", Outcome.PASSED, findings=noisy)}))
     assert len(verdict.reasons) == MAX_REASONS

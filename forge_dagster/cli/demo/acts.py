@@ -1,5 +1,6 @@
 """The acts of the story, one function each. Whatever they show was done by Forge itself, and is read back from it."""
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -11,7 +12,7 @@ from forge_dagster.cli.demo.watching import attempt_at, judged, link, merged, ro
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.decisions import Decision, Verdict
 from forge_dagster.domain.graph import Job
-from forge_dagster.domain.rollout import Phase, Rollout
+from forge_dagster.domain.rollout_state import Phase, Rollout
 
 SHOWN = 8
 """Findings shown of a rejection."""
@@ -47,7 +48,8 @@ def rejection(stage: Stage) -> int:
         raise DemoFailed(
             f"the faulty change was not rejected but {verdict.decision.value}", run_url=link(stage.services, attempt)
         )
-    stage.timeline.event(f"#{number} is rejected; the agent reads the comment on it:", style="bad")
+    stage.timeline.event(f"#{number} is rejected", style="bad")
+    stage.timeline.detail("what the agent reads in the comment on it:", style="dim")
     _show_findings(stage, number, head)
     return number
 
@@ -62,8 +64,8 @@ def acceptance(stage: Stage, number: int) -> None:
     stage.timeline.event(f"release {rollout.release.sha[:12]} is promoted: all customers have it", style="good")
 
 
-def rollback(stage: Stage) -> None:
-    """A change that passes every gate but fails under load is taken back by Forge itself."""
+def rollback(stage: Stage) -> int:
+    """A change that passes every gate but fails under load is taken back by Forge itself. Its pull request's number."""
     stage.timeline.act("4  A fault that no test shows")
     agent = stage.agent
     agent.git("fetch", "--quiet", "origin")
@@ -76,6 +78,7 @@ def rollback(stage: Stage) -> None:
     weights = stage.services.platforms["local"].weights(stage.environment)
     live = next((name for name, weight in weights.items() if weight == 100), "nothing")
     stage.timeline.event(f"all customers are back on {live[:16]}", style="good")
+    return number
 
 
 # --- what the acts have in common ------------------------------------------------------------------------------------
@@ -102,7 +105,8 @@ def _topic(stage: Stage, title: str) -> str:
 
 
 def _trailers(stage: Stage) -> dict[str, str]:
-    return {"Agent-By": AGENT, "Task-ID": f"SHOP-{stage.topic}", "Model": "demo-1"}
+    prompt = hashlib.sha256(f"the prompt of task SHOP-{stage.topic}".encode()).hexdigest()
+    return {"Agent-By": AGENT, "Task-ID": f"SHOP-{stage.topic}", "Model": "demo-1", "Prompt-Hash": f"sha256:{prompt}"}
 
 
 def _judge(stage: Stage, head: str) -> tuple[Attempt, Verdict]:

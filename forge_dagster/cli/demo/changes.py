@@ -14,6 +14,10 @@ ROLLOUT = """
 [deploy.rollout]
 steps = [{ weight = 5, bake = "10s" }, { weight = 25, bake = "10s" }, { weight = 100 }]
 interval = "1s"
+
+# Here gates, Dagster, both releases and the customers share one small machine, so that a slow moment proves nothing.
+[deploy.rollback]
+p99_latency = 10
 """
 
 _ANCHOR = '    if url.path == "/":\n'
@@ -116,7 +120,7 @@ _MEMORY = '''"""Remembers the prices that were asked for, so that they can be lo
 
 from shop.pricing import Price, price
 
-_remembered: list[Price | None] = [None] * 40
+_remembered: list[Price | None] = [None] * 16
 _count = 0
 
 

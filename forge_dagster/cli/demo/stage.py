@@ -16,7 +16,7 @@ from forge_dagster.ports import Command, Run, Services
 
 REPOSITORY = "demo/shop"
 AGENT = "forge/builder-01"
-LOAD_RATE = 100.0
+LOAD_RATE = 60.0
 """Requests a second while a release rolls out."""
 
 _SETTINGS = """\

@@ -33,7 +33,7 @@ def tell(home: Path | None, *, leave: bool) -> None:
     run = ProcessRun(home=folder, run_id=f"demo-{os.getpid()}")
     keep = False
     try:
-        _play(folder, timeline, run)
+        _play(folder, timeline, run, leave=leave)
         keep = not leave
     except ForgeError as error:
         keep = not leave
@@ -48,7 +48,7 @@ def tell(home: Path | None, *, leave: bool) -> None:
             timeline.event(f"stopped {len(stopped)} programs; nothing is left running", keep=False)
 
 
-def _play(home: Path, timeline: Timeline, run: Run) -> None:
+def _play(home: Path, timeline: Timeline, run: Run, *, leave: bool) -> None:
     timeline.act("Forge demo: from push to production, with nothing faked")
     with timeline.waiting("starting Forge (server, Dagster, proxy)"):
         settings = start(home, lambda _said: None)
@@ -58,25 +58,23 @@ def _play(home: Path, timeline: Timeline, run: Run) -> None:
         first_release(stage)
         number = rejection(stage)
         acceptance(stage, number)
-        rollback(stage)
+        other = rollback(stage)
     finally:
         clear_stage(stage)
-    _curtain(stage)
-
-
-def _curtain(stage: Stage) -> None:
-    timeline = stage.timeline
     timeline.summary()
+    if not leave:
+        _look_around(stage, (number, other))
+
+
+def _look_around(stage: Stage, numbers: tuple[int, ...]) -> None:
+    timeline = stage.timeline
     timeline.act("Look around")
-    home = f"--home {stage.home}"
-    for what, where in (
-        ("Dagster UI", dagster_url(stage.services.settings)),
-        ("the shop", stage.url),
-        ("pull requests", f"{stage.server}/{stage.repository}/pull/1"),
-        ("what runs", f"forge status {home}"),
-        ("stop it", f"forge down {home}"),
-    ):
-        timeline.detail(f"{what:14} {where}")
+    timeline.fact("Dagster UI", dagster_url(stage.services.settings))
+    timeline.fact("the shop", stage.url)
+    for number in numbers:
+        timeline.fact(f"change #{number}", stage.page(number))
+    timeline.fact("what runs", f"forge status --home {stage.home}")
+    timeline.fact("stop it", f"forge down --home {stage.home}")
 
 
 def _explain(home: Path, timeline: Timeline, error: ForgeError) -> None:

@@ -37,6 +37,10 @@ class Timeline:
         """A line that belongs to the event above."""
         self._terminal.line(f"         {self._terminal.style(plain(text), style)}")
 
+    def fact(self, label: str, text: str) -> None:
+        """Something to look up, in two columns."""
+        self._terminal.line(f"         {label:14} {plain(text)}")
+
     def summary(self) -> None:
         """The whole story in a few lines."""
         self.act("Timeline")

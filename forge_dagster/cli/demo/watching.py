@@ -10,7 +10,7 @@ from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.domain.decisions import Verdict
 from forge_dagster.domain.graph import Job, gates_of
 from forge_dagster.domain.outcomes import Outcome
-from forge_dagster.domain.rollout import Rollout
+from forge_dagster.domain.rollout_state import Rollout
 from forge_dagster.ports import Services
 from forge_dagster.usecases.roll_out import rollout_key
 

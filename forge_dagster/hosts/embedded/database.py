@@ -1,6 +1,6 @@
 """The embedded host's SQLite file: WAL, synchronous=FULL, so that what was acknowledged survives a kill or a power cut."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,9 +11,13 @@ from forge_dagster.hosts.embedded.schema import metadata
 
 
 class Database:
-    """Transactions on `path`, which only its owner can read: it holds webhook secrets. Opening it makes the tables."""
+    """Transactions on `path`, which only its owner can read: it holds webhook secrets. Opening it makes the tables.
 
-    def __init__(self, path: Path) -> None:
+    `written` is called after every commit.
+    """
+
+    def __init__(self, path: Path, *, written: Callable[[], None]) -> None:
+        self._written = written
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         path.touch(mode=0o600)
         self._engine = create_engine(f"sqlite:///{path}", connect_args={"timeout": 30}, pool_size=8, max_overflow=40)
@@ -33,6 +37,7 @@ class Database:
         """One transaction that holds the write lock from its start (so it never fails half-way for lack of it)."""
         with self._engine.connect().execution_options(forge_write=True) as connection, connection.begin():
             yield connection
+        self._written()
 
     def close(self) -> None:
         """Close every connection."""

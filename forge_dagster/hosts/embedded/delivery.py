@@ -138,4 +138,3 @@ def redeliver(host: EmbeddedHost, delivery: int) -> None:
             raise not_found(f"no delivery {delivery}")
         same = {name: getattr(row, name) for name in ("webhook_id", "repository_id", "guid", "event", "action", "body")}
         connection.execute(insert(table).values(redelivery=True, created_at=host.now(), **same))
-    host.changed.set()

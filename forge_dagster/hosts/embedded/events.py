@@ -9,6 +9,7 @@ from sqlalchemy import Connection, insert, select
 from forge_dagster.hosts.embedded import schema, shapes
 from forge_dagster.hosts.embedded.git import CommitData
 from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.refusals import not_found
 from forge_dagster.hosts.embedded.rules import ZERO
 from forge_dagster.hosts.embedded.shapes import Json
 
@@ -44,13 +45,14 @@ def emit(
             "created_at": host.now(),
         }
         connection.execute(insert(schema.deliveries).values(**row))
-    host.changed.set()
 
 
-def ping(host: EmbeddedHost, webhook: int, *, root: str) -> None:
-    """Tell a webhook that it exists."""
+def ping(host: EmbeddedHost, webhook: int, *, repository: Repository, by: Login, root: str) -> None:
+    """Tell a webhook that it exists. Raises Refused (404)."""
     with host.database.writing() as connection:
-        row = connection.execute(select(schema.webhooks).where(schema.webhooks.c.id == webhook)).one()
+        row = connection.execute(select(schema.webhooks).where(schema.webhooks.c.id == webhook)).first()
+        if row is None:
+            raise not_found(f"no webhook {webhook}")
         address = f"{shapes.api(root)}/hooks/{row.id}"
         hook = {
             "type": "Repository",
@@ -67,14 +69,8 @@ def ping(host: EmbeddedHost, webhook: int, *, root: str) -> None:
             "deliveries_url": f"{address}/deliveries",
             "last_response": {"code": None, "status": "unused", "message": None},
         }
-        emit(
-            host,
-            connection,
-            "ping",
-            {"zen": "Keep it logically awesome.", "hook_id": row.id, "hook": hook},
-            root=root,
-            only=row.id,
-        )
+        body = {"zen": "Keep it logically awesome.", "hook_id": row.id, "hook": hook}
+        emit(host, connection, "ping", body, root=root, repository=repository, by=by, only=row.id)
 
 
 def push(

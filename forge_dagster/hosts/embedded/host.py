@@ -68,13 +68,13 @@ class EmbeddedHost:
         now: Callable[[], float] = time.time,
     ) -> None:
         self.folder = home / "host"
-        self.database = Database(self.folder / "host.db")
+        self.changed = threading.Event()
+        """Set when there may be something to deliver."""
+        self.database = Database(self.folder / "host.db", written=self.changed.set)
         self.protected = tuple(protected)
         self.now = now
         self.pushing: dict[tuple[int, str, str], Login] = {}
         """(repository, branch, new commit) -> who is pushing it right now."""
-        self.changed = threading.Event()
-        """Set when there is something to deliver."""
         self.facts: dict[tuple[str, ...], Any] = {}
         """What git said of pairs of commits: never changes, so it is kept (bounded by its user)."""
         self._run = run
@@ -100,6 +100,12 @@ class EmbeddedHost:
                     "pushed_at": self.now(),
                 }
                 connection.execute(insert(schema.repositories).values(next_number=1, **row))
+
+    def prepare(self) -> None:
+        """Write hooks and settings of all repositories anew: before serving, since Forge may have moved or been upgraded."""
+        hooks = write_hooks(self.folder / "hooks")
+        for full_name in self.repositories():
+            _create_bare(self.path_of(full_name), self.repository(full_name).default_branch, hooks=hooks)
 
     def repositories(self) -> tuple[str, ...]:
         """Full names, in order."""
@@ -232,6 +238,7 @@ def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
+# Three faults that only old histories have and that harm nobody are let through, as the big public hosts do.
 _CONFIG = """\
 [core]
 	repositoryformatversion = 0
@@ -246,6 +253,10 @@ _CONFIG = """\
 	getanyfile = false
 [transfer]
 	fsckObjects = true
+[receive "fsck"]
+	badTimezone = warn
+	missingSpaceBeforeDate = warn
+	zeroPaddedFilemode = warn
 [receive]
 	advertisePushOptions = true
 	procReceiveRefs = refs/for

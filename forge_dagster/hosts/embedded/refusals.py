@@ -8,7 +8,9 @@ from forge_dagster.errors import HostError
 class Refused(HostError):
     """A request that is refused, with the HTTP status GitHub would give. `errors` go into a 422's body."""
 
-    def __init__(self, message: str, *, status: int = 422, errors: tuple[dict[str, Any] | str, ...] = (), hint: str = "") -> None:
+    def __init__(
+        self, message: str, *, status: int = 422, errors: tuple[dict[str, Any] | str, ...] = (), hint: str = ""
+    ) -> None:
         super().__init__(message, hint=hint, status=status)
         self.errors = errors
 

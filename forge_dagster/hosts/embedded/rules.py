@@ -46,9 +46,9 @@ def is_ref_name(text: str) -> bool:
 
 
 def one_line(text: str, limit: int = TITLE_LIMIT) -> str:
-    """`text` as one printable line: control and invisible direction characters dropped, blanks joined, cut at `limit`."""
-    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or unicodedata.category(c) not in ("Cc", "Cf", "Cs"))
-    return " ".join(kept.split())[:limit]
+    """`text` as one printable line: control, invisible and direction characters dropped, blanks joined, cut at `limit`."""
+    kept = "".join(" " if c.isspace() else c for c in text if c.isspace() or c.isprintable())
+    return " ".join(kept.split())[:limit].rstrip()
 
 
 def slug(text: str, limit: int = 60) -> str:

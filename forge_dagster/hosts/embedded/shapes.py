@@ -151,6 +151,12 @@ def repository(root: str, repo: Repository, *, open_issues: int = 0) -> Json:
         "open_issues_count": open_issues,
         "license": None,
         "allow_forking": False,
+        "allow_merge_commit": True,
+        "allow_squash_merge": False,
+        "allow_rebase_merge": False,
+        "allow_auto_merge": False,
+        "allow_update_branch": False,
+        "delete_branch_on_merge": False,
         "is_template": False,
         "web_commit_signoff_required": False,
         "topics": [],
@@ -166,8 +172,7 @@ def repository(root: str, repo: Repository, *, open_issues: int = 0) -> Json:
 def full_repository(root: str, repo: Repository, *, may_write: bool) -> Json:
     """`full-repository`."""
     rights = {"admin": False, "maintain": False, "push": may_write, "triage": may_write, "pull": True}
-    merging = {"allow_merge_commit": True, "allow_squash_merge": False, "allow_rebase_merge": False, "allow_auto_merge": False}
-    return {**repository(root, repo), **merging, "permissions": rights, "network_count": 0, "subscribers_count": 0}
+    return {**repository(root, repo), "permissions": rights, "network_count": 0, "subscribers_count": 0}
 
 
 def commit(root: str, repo: Repository, data: CommitData, files: Sequence[FileData] | None = None) -> Json:

@@ -20,6 +20,7 @@ from forge_dagster.tools.reading import Unreadable, careful, complaint, counted,
 
 COMMITS = "commits.json"
 TREE = "tree.json"
+_NOT_SOURCES = ("node_modules", ".venv", "venv", ".tox", ".nox", "__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 _ARGUMENTS_LIMIT = 50
 """Files given by name, each of which is a scan of its own; of more than that the whole tree is scanned."""
 
@@ -53,7 +54,7 @@ class Kingfisher(BaseModel):
             names = [f"./{name}" for name in where.files]
             if where.files == request.project.files or len(names) > _ARGUMENTS_LIMIT:
                 names = ["."]
-            commands.append(self._command(request, TREE, *names, "--git-history", "none", "--exclude", ".git"))
+            commands.append(self._command(request, TREE, *names, "--git-history", "none", *_excluded(request.project)))
         return commands
 
     def _command(self, request: ToolRequest, name: str, *arguments: str) -> Command:
@@ -97,6 +98,12 @@ class Kingfisher(BaseModel):
             column=found["column_start"] + 1 if isinstance(found.get("column_start"), int) else None,
             commit=str(commit),
         )
+
+
+def _excluded(project: Project) -> tuple[str, ...]:
+    """Options that leave out git's own files and installed packages and caches, unless the repository tracks them."""
+    tracked = {part for path in project.files for part in path.split("/")[:-1]}
+    return tuple(word for name in (".git", *_NOT_SOURCES) if name not in tracked for word in ("--exclude", name))
 
 
 def _examined(data: dict[str, Any], ranged: ToolRequest | None, said: str) -> int:

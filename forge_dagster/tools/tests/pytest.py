@@ -116,6 +116,7 @@ def _argv(request: ToolRequest) -> tuple[str, ...]:
         *overrides,
         *nowhere,
         "--color=no",
+        "--no-header",
         "--cov",
         "--cov-branch",
         f"--cov-report=json:{request.report / COVERAGE}",
@@ -168,7 +169,7 @@ def _finding(request: ToolRequest, case: TestCase) -> Finding:
     collection = case.message == "collection failure"
     directory = request.project.python.directory if request.project.python is not None else ""
     own = inside(request.root, case.file, directory=directory) if case.file else None
-    file, line = _place(request, case.text, own)
+    file, line = _place(request, case.text, None if collection else own)
     test = own or case.name if collection else _test_id(case)
     what = tail(case.text, 1).removeprefix("E").strip() if collection else case.message.strip() or tail(case.text, 1)
     verb = "cannot be collected" if collection else "failed" if case.state == "failed" else "ended in an error"
