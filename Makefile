@@ -29,12 +29,11 @@ lint: setup-dev  ## Layout, lint, types and layers of Forge itself
 test: lint  ## Everything but the slow tests
 	@echo "==> pytest"; $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(PYTEST)
 
-test-all: lint  ## Every test, and each benchmark once
+test-all: lint  ## Every test
 	@echo "==> pytest, all"; $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
-	@if [ -d benchmarks ]; then echo "==> benchmarks, once each"; $(BIN)/pytest -q --benchmark-disable benchmarks; fi
 
 benchmark: setup-dev  ## Measure what DESIGN promises (wants a quiet machine)
-	@$(BIN)/pytest -q benchmarks
+	@for file in benchmarks/*.py; do echo "==> $$file"; $(BIN)/python $$file || code=1; done; exit $${code:-0}
 
 lock:  ## Resolve the locks anew
 	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --no-annotate \

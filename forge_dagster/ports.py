@@ -261,6 +261,8 @@ class GateContext:
     platform: "Platform | None" = None
     base: Callable[[], AbstractContextManager[Path]] | None = None
     """Gives a checkout of the base revision, made when asked for; None where there is no base."""
+    detect: Callable[[Path], Project] | None = None
+    """Reads what another tree, such as the base's, is made of."""
     artifacts: Path | None = None
     """Folder for what outlives the run, of this repository, job and commit only; None: `scratch` has to do."""
     cache: Path | None = None

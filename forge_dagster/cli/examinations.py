@@ -1,4 +1,4 @@
-"""What `forge doctor` looks at, one small function each. Nothing here changes anything but a probe file in the home."""
+"""What `forge doctor` looks at, one small function each. Nothing is changed; a probe file comes and goes."""
 
 import os
 import platform
@@ -123,21 +123,28 @@ def _envoy(run: Run) -> Examination:
 
 
 def _home(home: Path) -> Examination:
+    place = _nearest(home)
     try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-        probe = home / f".doctor-{os.getpid()}"
+        probe = place / f".forge-doctor-{os.getpid()}"
         probe.write_text("x")
         probe.unlink()
     except OSError as error:
         advice = "set FORGE_HOME to a folder of yours, or correct its permissions"
         return Examination(name="home", state="missing", found=f"{home}: {error.strerror or error}", advice=advice)
+    if place != home:
+        return Examination(name="home", state="fine", found=f"{home} (forge up makes it)")
     if home.stat().st_mode & 0o077:
         return Examination(name="home", state="note", found=f"{home} is open to others", advice=f"chmod 700 {home}")
     return Examination(name="home", state="fine", found=str(home))
 
 
+def _nearest(home: Path) -> Path:
+    """The home, or the folder in which it would be made."""
+    return next(folder for folder in (home, *home.parents) if folder.exists())
+
+
 def _disk(home: Path) -> Examination:
-    place = next(folder for folder in (home, *home.parents) if folder.exists())
+    place = _nearest(home)
     free = shutil.disk_usage(place).free
     found = f"{free / 2**30:.1f} GiB free in {place}"
     if free < DISK_NEEDED:

@@ -38,15 +38,18 @@ def start(home: Path, say: Say) -> Settings:
     keeper = bootstrap.supervision(home)
     with _alone(home):
         ran_before = keeper.is_running()
+        former = bootstrap.load_settings(home)
         settings = _chosen_ports(home, keeper)
         try:
             _prepare(settings, say)
+            _retire_webhooks(former, settings)
             keeper.ensure_running()
             parts = services(settings, os.environ)
             for part in parts:
                 keeper.start(part.program)
             for part in parts:
                 _await(part, settings, keeper, say)
+            _proxy(home, keeper, say)
         except BaseException:
             if not ran_before:
                 keeper.shutdown()
@@ -158,12 +161,32 @@ def _accounts(settings: Settings) -> None:
         embedded.close()
 
 
+def _retire_webhooks(former: Settings, settings: Settings) -> None:
+    """Where the server has moved to another port, nothing is sent to the old one any more: it may be another program's now."""
+    if former.ports.server in (0, settings.ports.server):
+        return
+    embedded = bootstrap.embedded_admin(settings.home)
+    try:
+        for name in (host.name for host in settings.hosts if host.kind == "embedded"):
+            embedded.add_webhook(f"{server_url(former)}/webhooks/{name}", secrets.token_urlsafe(32), events=["none"])
+    finally:
+        embedded.close()
+
+
+def _proxy(home: Path, keeper: Supervision, say: Say) -> None:
+    """Envoy too, before the first release needs it: what is wrong with it is better known now."""
+    from forge_dagster.platforms.envoy_proxy import EnvoyProxy
+
+    say("waiting for envoy (proxy)")
+    EnvoyProxy(home=home, supervision=keeper).ensure()
+
+
 def _dagster(settings: Settings, say: Say) -> None:
     """Dagster's home, its databases made by one process: two at once race on a fresh SQLite (alembic_version)."""
     from importlib.metadata import version
 
     folder = dagster_home(settings)
-    shutil.copyfile(_dagster_yaml(), folder / "dagster.yaml")
+    shutil.copyfile(Path(bootstrap.__file__).parents[1] / "dagster.yaml", folder / "dagster.yaml")  # beside the package
     _write(folder / "workspace.yaml", workspace_file(settings), mode=0o600)
     stamp, wanted = folder / ".made-by", version("dagster")
     if stamp.exists() and stamp.read_text() == wanted:
@@ -185,13 +208,6 @@ def _dagster(settings: Settings, say: Say) -> None:
     _write(stamp, wanted, mode=0o600)
 
 
-def _dagster_yaml() -> Path:
-    """Beside the package in a checkout, inside it when installed from a wheel."""
-    package = Path(bootstrap.__file__).parent
-    beside = package.parent / "dagster.yaml"
-    return beside if beside.exists() else package / "dagster.yaml"
-
-
 def _write(path: Path, text: str, *, mode: int) -> None:
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     descriptor = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, mode)
@@ -205,6 +221,8 @@ def _write(path: Path, text: str, *, mode: int) -> None:
 
 def _await(part: Service, settings: Settings, keeper: Supervision, say: Say) -> None:
     name = part.program.name
+    if answers(name, settings):
+        return
     say(f"waiting for {name} ({part.purpose})")
     begun = time.monotonic()
     while True:

@@ -79,14 +79,6 @@ def judge_coverage(
     new = [_new_code(f, head, texts.get(f.path, "")) for f in change.files if f.status != "removed" and is_source(f.path)]
     lines = sum((one.lines for one in new), _Share())
     arms = sum((one.arms for one in new), _Share())
-    overall = overall_lines({**_forgotten(change, head, base or {}), **head}, is_source)
-    metrics = {}
-    if lines.total:
-        metrics["new_line_coverage"] = round(lines.percent, 2)
-    if arms.total:
-        metrics["new_branch_coverage"] = round(arms.percent, 2)
-    if overall.total:
-        metrics["overall_line_coverage"] = round(overall.percent, 2)
     faults, findings = [], []
     if not lines.reaches(section.new_lines):
         faults.append(f"{lines.percent:.1f}% of the new lines are covered, {section.new_lines:g}% are asked for")
@@ -96,19 +88,24 @@ def judge_coverage(
         text = texts.get(one.file, "").splitlines()
         findings += _line_findings(one, text, _weight(lines.reaches(section.new_lines)))
         findings += _branch_findings(one, text, _weight(arms.reaches(section.new_branches)))
-    before = overall_lines(base, is_source) if base is not None else _Share()
-    if before.total:
-        metrics["base_line_coverage"] = round(before.percent, 2)
-        if not section.allow_decrease and _decreased(before, overall):
-            faults.append(f"overall line coverage falls from {before.percent:.2f}% to {_percent(overall):.2f}%")
-            findings.append(_decrease(before, overall))
+    overall = overall_lines({**_forgotten(change, head, base or {}), **head}, is_source)
+    before = overall_lines(base or {}, is_source)
+    if before.total and not section.allow_decrease and _decreased(before, overall):
+        faults.append(f"overall line coverage falls from {before.percent:.2f}% to {_percent(overall):.2f}%")
+        findings.append(_decrease(before, overall))
+    shares = {
+        "new_line_coverage": lines,
+        "new_branch_coverage": arms,
+        "overall_line_coverage": overall,
+        "base_line_coverage": before,
+    }
+    metrics = {name: round(share.percent, 2) for name, share in shares.items() if share.total}
+    outcome, reason = Outcome.PASSED, f"{lines.covered} of {lines.total} new lines are covered"
     if faults:
-        return CoverageJudgement(outcome=Outcome.FAILED, reason="; ".join(faults), metrics=metrics, findings=tuple(findings))
-    if not lines.total:
-        reason = "not applicable: the change adds no line that a test could execute"
-        return CoverageJudgement(outcome=Outcome.SKIPPED, reason=reason, metrics=metrics, findings=tuple(findings))
-    reason = f"{lines.covered} of {lines.total} new lines are covered"
-    return CoverageJudgement(outcome=Outcome.PASSED, reason=reason, metrics=metrics, findings=tuple(findings))
+        outcome, reason = Outcome.FAILED, "; ".join(faults)
+    elif not lines.total:
+        outcome, reason = Outcome.SKIPPED, "not applicable: the change adds no line that a test could execute"
+    return CoverageJudgement(outcome=outcome, reason=reason, metrics=metrics, findings=tuple(findings))
 
 
 def may_decrease(change: Change, head: Coverage, is_source: Callable[[str], bool]) -> bool:
@@ -186,7 +183,7 @@ def _line_findings(one: _NewCode, text: list[str], severity: Severity) -> list[F
     findings = []
     for first, last in _runs(one.uncovered, one.covered):
         where = f"line {first} is" if first == last else f"lines {first} to {last} are"
-        why = ", and no test even imports this file" if one.report_lacks_it else ""
+        why = ": the tests' report does not know this file, so none of them imports it" if one.report_lacks_it else ""
         findings.append(
             Finding(
                 tool="coverage",

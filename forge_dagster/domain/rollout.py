@@ -125,7 +125,8 @@ def _baking(rollout: Rollout, seen: Observation) -> Decided:
             return _back(rollout, seen, Cause(alarm.kind), alarm.message, alarm)
     if rollout.phase is Phase.PAUSED:
         if seen.approved:
-            return _enter(_noted(rollout, f"{weight}%: a person approved going on"), rollout.step + 1)
+            heard = _noted(rollout, f"{weight}%: a person approved going on").model_copy(update={"heard_at": seen.said_at})
+            return _enter(heard, rollout.step + 1)
         if rollout.waited_s >= APPROVAL_LIMIT_S:
             return _back(
                 rollout, seen, Cause.UNAPPROVED, f"{rollout.reason}; nobody approved it within {APPROVAL_LIMIT_S / 3600:.0f} h"

@@ -76,6 +76,8 @@ class Rollout(_Value):
     starts: int = 0
     unhealthy: int = 0
     over_limit: int = 0
+    heard_at: float = 0.0
+    """When the last word of a person was given that was acted upon: an older one says nothing of a later pause."""
     judge: Judge = Judge()
     cause: Cause | None = None
     alarm: Alarm | None = None
@@ -141,6 +143,8 @@ class Observation(_Value):
     """Why the last Deploy failed."""
     fault_is_release: bool = False
     approved: bool | None = None
+    """A person's word, given (`said_at`) after Rollout.heard_at."""
+    said_at: float = 0.0
     cancel: str = ""
 
 

@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forge_dagster import registry
-from forge_dagster.domain.changes import Change, ChangedFile
+from forge_dagster.domain.changes import ChangedFile
 from forge_dagster.domain.coverage import CoverageJudgement, judge_coverage, may_decrease
 from forge_dagster.domain.coverage_report import Coverage, dump_coverage, parse_coverage
 from forge_dagster.domain.outcomes import Outcome
-from forge_dagster.domain.project import Language, Project
+from forge_dagster.domain.project import Language
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import code_lines, source_rule
 from forge_dagster.gates.tooling import run_tools
@@ -44,6 +44,8 @@ class CoverageGate:
             return gate_result(self.name, Outcome.ERRORED, reason="unit left no result\n  -> run the gate unit first")
         if unit.outcome is Outcome.SKIPPED:
             return gate_result(self.name, Outcome.SKIPPED, reason=f"no tests were run: {unit.reason}")
+        if unit.outcome is not Outcome.PASSED:
+            return gate_result(self.name, Outcome.ERRORED, reason=f"the tests did not pass: {unit.summary}")
         is_source = source_rule(context.project)
         changed = [f for f in context.change.files if f.status != "removed" and is_source(f.path)]
         sources = {f.path: text for f in changed if (text := source_text(context.root, f.path)) is not None}
@@ -51,7 +53,7 @@ class CoverageGate:
         if lacking:
             return gate_result(self.name, Outcome.ERRORED, reason=lacking)
         head = _read(unit.artifacts.get("coverage"))
-        if head is None and changed and unit.artifacts.get("coverage"):
+        if head is None and changed and any(name.startswith("coverage") for name in unit.artifacts):
             return gate_result(
                 self.name, Outcome.ERRORED, reason="the coverage report cannot be read\n  -> run the gate unit again"
             )
@@ -89,7 +91,7 @@ def base_coverage(context: GateContext, unit: GateResult) -> tuple[Coverage | No
     with context.base() as root:
         scratch = context.scratch / "base"
         scratch.mkdir(parents=True, exist_ok=True)
-        project = project_before(context.project, context.change)
+        project = context.detect(root) if context.detect is not None else context.project
         there = replace(context, gate="unit", root=root, project=project, scratch=scratch)
         result = run_tools(there, tools=useful_tools(project))
         if result.outcome is not Outcome.PASSED:
@@ -100,19 +102,6 @@ def base_coverage(context: GateContext, unit: GateResult) -> tuple[Coverage | No
     if kept is not None:
         _keep(kept, dump_coverage(found))
     return found, ""
-
-
-def project_before(project: Project, change: Change) -> Project:
-    """The project with the files it had before the change; what it declares is taken to be the same."""
-    files = set(project.files)
-    for file in change.files:
-        if file.status in ("added", "renamed"):
-            files.discard(file.path)
-        if file.status == "removed":
-            files.add(file.path)
-        if file.previous_path is not None and file.status == "renamed":
-            files.add(file.previous_path)
-    return project.model_copy(update={"files": tuple(sorted(files))})
 
 
 def _unmeasured(unit: GateResult, changed: list[ChangedFile], sources: dict[str, str]) -> str:

@@ -1,18 +1,20 @@
 """Artifacts as files: a staged copy of the tree to build in, and a tar archive that is the same for the same content."""
 
 import contextlib
-import gzip
 import hashlib
 import os
 import shutil
 import stat
-import tarfile
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from forge_dagster.domain.releases import MANIFEST_FILE, Manifest
+
+if TYPE_CHECKING:
+    import tarfile
 
 _LEFT_OUT_FOLDERS = frozenset({".git", "__pycache__", ".venv", ".pytest_cache", ".mypy_cache", ".ruff_cache"})
 _LEFT_OUT_ENDINGS = (".pyc", ".pyo")
@@ -57,6 +59,9 @@ def pack(folder: Path, manifest: Manifest, target: Path) -> Packed:
 
     Equal content gives equal bytes: names sorted, no times, no owners, modes 0644 and 0755 only.
     """
+    import gzip
+    import tarfile
+
     names = [name for name in staged_files(folder) if name != MANIFEST_FILE]
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_name(f".{target.name}.{os.getpid()}")
@@ -114,7 +119,9 @@ def _stays(folder: Path, link: Path) -> bool:
     return not link.readlink().is_absolute() and os.path.realpath(link).startswith(os.path.realpath(folder) + os.sep)
 
 
-def _add(tar: tarfile.TarFile, path: Path, name: str) -> None:
+def _add(tar: "tarfile.TarFile", path: Path, name: str) -> None:
+    import tarfile
+
     info = tarfile.TarInfo(name)
     if path.is_symlink():
         info.type, info.linkname, info.mode = tarfile.SYMTYPE, str(path.readlink()), 0o777

@@ -107,10 +107,10 @@ def _stock(name: str, config: Mapping[str, Any], context: dg.InitExecutorContext
     definition = _definition(name)
     if name in ELSEWHERE:  # its schema is not part of ours, so that it is validated here
         definition = definition.configured(config)
-        outcome = definition.apply_config_mapping({})
+        outcome = definition.apply_config_mapping({"config": {}})
         if not outcome.success:
             raise ConfigurationError(f"execution.config.{name}: {outcome.errors}", hint="correct the run configuration")
-        config = outcome.value or {}
+        config = (outcome.value or {})["config"]
     assert definition.executor_creation_fn is not None
     return definition.executor_creation_fn(
         dg.InitExecutorContext(job=context.job, executor_def=definition, executor_config=config, instance=context.instance)

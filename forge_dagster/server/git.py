@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 
 from starlette.concurrency import run_in_threadpool
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
@@ -74,10 +74,15 @@ class GitBackend:
         )
         try:
             head = await process.start(_bounded(request, self.body_limit))
+            await process.settle()
+            if process.failure is not None:
+                raise process.failure
         except BaseException as problem:
             await self._end(process, key)
             if isinstance(process.failure, TooLarge):
                 return PlainTextResponse(f"{process.failure.message}\n", 413)
+            if isinstance(process.failure, ClientDisconnect):
+                return PlainTextResponse("", 400)  # nobody reads it
             if not isinstance(problem, WorkspaceError):
                 raise
             _LOG.warning("%s", problem)

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from forge_dagster.domain.decisions import Approval
 from forge_dagster.domain.judge import Totals
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.rollout import decide
@@ -12,6 +13,7 @@ from forge_dagster.errors import ForgeError, Interrupted, PlatformError, Release
 from forge_dagster.platforms.artifacts import digest
 from forge_dagster.ports import Platform, Run, Services
 from forge_dagster.usecases.environments import LAST_WORD_S, EnvironmentRecord
+from forge_dagster.usecases.promote import RELEASE_NUMBER
 
 LONGEST_TICK_S = 1.0
 """Health is looked at this often, however rarely the judge looks: weighted clusters do not fail over by themselves."""
@@ -77,6 +79,7 @@ class Drive:
         except PlatformError as error:
             self._log(f"the platform does not say what it has: {error.message}")
             return Observation()
+        word = self._word(rollout) if rollout.phase is Phase.PAUSED else None
         baking = rollout.phase in (Phase.BAKING, Phase.PAUSED)
         if due:
             self._looked_at = now
@@ -89,7 +92,8 @@ class Drive:
             previous_totals=self._totals(rollout, rollout.previous) if due and baking else None,
             fault=str(fault) if fault else "",
             fault_is_release=isinstance(fault, ReleaseFailed),
-            approved=self._approved(rollout) if rollout.phase is Phase.PAUSED else None,
+            approved=None if word is None else word.approved,
+            said_at=0.0 if word is None else word.at,
             cancel=self._cancel,
         )
 
@@ -112,11 +116,10 @@ class Drive:
             return None
         return Totals(requests=traffic.requests, errors=traffic.errors, latency=traffic.latency)
 
-    def _approved(self, rollout: Rollout) -> bool | None:
-        """A person's word on this very commit. Releases have no number of their own: theirs is 0."""
-        approvals = self._services.ledger.approvals(rollout.repository, 0, rollout.release.sha)
-        latest = max(approvals, key=lambda approval: approval.at, default=None)
-        return None if latest is None else latest.approved
+    def _word(self, rollout: Rollout) -> Approval | None:
+        """The latest word of a person on this very commit that was not acted upon yet."""
+        words = self._services.ledger.approvals(rollout.repository, RELEASE_NUMBER, rollout.release.sha)
+        return max((word for word in words if word.at > rollout.heard_at), key=lambda word: word.at, default=None)
 
     # --- acting --------------------------------------------------------------------------------------------------------------
 

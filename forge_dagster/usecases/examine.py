@@ -14,6 +14,7 @@ from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.ports import Checkout, Clock, Environments, Gate, GateContext, Platform, Run, Services
 from forge_dagster.usecases.deadline import Deadline, limited
+from forge_dagster.workspace.detect import detect, list_files
 
 Log = Callable[[str], None]
 
@@ -98,6 +99,7 @@ def gate_context(
         results=dict(results),
         platform=platform,
         base=checkout.base,
+        detect=lambda tree: detect(tree, list_files(tree, run)),
         artifacts=artifacts,
         cache=cache,
     )

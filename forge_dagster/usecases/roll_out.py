@@ -15,6 +15,7 @@ from forge_dagster.platforms.artifacts import read_manifest
 from forge_dagster.ports import Platform, Services
 from forge_dagster.usecases.drive import Drive
 from forge_dagster.usecases.lease import held
+from forge_dagster.usecases.promote import RELEASE_NUMBER
 
 Log = Callable[[str], None]
 
@@ -117,8 +118,10 @@ def _begin(
         digest=build.artifacts.get("digest", ""),
         attempt_id=attempt.id,
     )
+    words = services.ledger.approvals(attempt.repository, RELEASE_NUMBER, attempt.head_sha)
     rollout = Rollout(
         key=rollout_key(attempt),
+        heard_at=max((word.at for word in words), default=0.0),
         repository=attempt.repository,
         environment=environment,
         release=release,

@@ -39,8 +39,9 @@ class CgiProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._stderr = bytearray()
-        self.failure: BaseException | None = None
-        """What the body's source raised, if it did."""
+        self._first: asyncio.Task[bytes] | None = None
+        self.failure: Exception | None = None
+        """What the body's source raised, or that its time was over: why the program was ended."""
         self.fed = asyncio.Event()
         """Set once the whole body has been handed over (or nobody wants the rest)."""
 
@@ -69,8 +70,20 @@ class CgiProcess:
         ]
         return await self._head(self._process)
 
+    async def settle(self) -> None:
+        """Wait until the body is through (or refused: see `failure`), or the answer's body begins."""
+        assert self._process is not None
+        assert self._process.stdout is not None
+        self._first = asyncio.create_task(self._process.stdout.read(_CHUNK))
+        fed = asyncio.create_task(self.fed.wait())
+        await asyncio.wait((self._first, fed), return_when=asyncio.FIRST_COMPLETED)
+        fed.cancel()
+
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The body, as it comes."""
+        """The answer's body, as it comes."""
+        first, self._first = self._first, None
+        if first is not None and (chunk := await first):
+            yield chunk
         stdout = self._process.stdout if self._process else None
         while stdout is not None and (chunk := await stdout.read(_CHUNK)):
             yield chunk
@@ -106,19 +119,17 @@ class CgiProcess:
                 headers.append((name.strip(), value.strip()))
 
     async def _feed(self, process: asyncio.subprocess.Process, body: AsyncIterator[bytes]) -> None:
+        """Only what the source of the body raises is a failure; a program that stops reading has read all it wants."""
         assert process.stdin is not None
         try:
             async for chunk in body:
-                process.stdin.write(chunk)
-                await process.stdin.drain()
-        except (BrokenPipeError, ConnectionResetError):
-            pass  # it has read all it wants
-        except Exception as problem:  # noqa: BLE001 - the source's own errors (limit exceeded, client gone) end the program
-            self.failure = problem
-            _signal(process, signal.SIGTERM)
+                if chunk and not await _hand_over(process.stdin, chunk):
+                    break
+        except Exception as problem:  # noqa: BLE001 - whatever it is (limit exceeded, client gone), it ends the program
+            await self._give_up(process, problem)
         finally:
             self.fed.set()
-            with contextlib.suppress(OSError):
+            with contextlib.suppress(OSError, RuntimeError):
                 process.stdin.close()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
@@ -128,18 +139,26 @@ class CgiProcess:
 
     async def _expire(self, process: asyncio.subprocess.Process) -> None:
         await asyncio.sleep(self._time_limit_s)
-        self.failure = TimeoutError(f"git took longer than {self._time_limit_s:.0f} s")
-        _signal(process, signal.SIGTERM)
+        await self._give_up(process, TimeoutError(f"{self._argv[0]} took longer than {self._time_limit_s:.0f} s"))
+
+    async def _give_up(self, process: asyncio.subprocess.Process, reason: Exception) -> None:
+        self.failure = self.failure or reason
+        self.fed.set()
+        self.terminate()
         await asyncio.sleep(_TERMINATE_S)
-        _signal(process, signal.SIGKILL)
+        if process.returncode is None:
+            _signal(process, signal.SIGKILL)
 
     async def __aexit__(self, *_: object) -> None:
         process = self._process
         if process is None:
             return
         try:
-            if process.returncode is None:
-                await self._finish(process)
+            if process.stdout is not None and not process.stdout.at_eof():
+                self.terminate()  # one whose output was read to the end exits by itself
+            if not await self._ended(process):
+                _signal(process, signal.SIGKILL)
+                await self._ended(process)
         finally:
             if process.returncode is None:
                 _signal(process, signal.SIGKILL)
@@ -147,15 +166,29 @@ class CgiProcess:
                 task.cancel()
             await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _finish(self, process: asyncio.subprocess.Process) -> None:
-        """A program whose output was read to the end exits by itself; any other is asked to."""
-        ended = process.stdout is not None and process.stdout.at_eof()
-        if not ended:
-            _signal(process, signal.SIGTERM)
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(process.wait(), _TERMINATE_S)
+    async def _ended(self, process: asyncio.subprocess.Process) -> bool:
+        """Whether it ends within a few seconds; what it still writes is thrown away (an unread pipe would hold it up)."""
+        rest = self.chunks()
+        try:
+            async with asyncio.timeout(_TERMINATE_S):
+                async for _ in rest:
+                    pass
+                await asyncio.gather(process.wait(), self._tasks[1])
+        except TimeoutError:
+            return False
+        return True
 
 
 def _signal(process: asyncio.subprocess.Process, number: signal.Signals) -> None:
     with contextlib.suppress(OSError):
         os.killpg(process.pid, number)
+
+
+async def _hand_over(stdin: asyncio.StreamWriter, chunk: bytes) -> bool:
+    """Whether the program still reads. uvloop raises RuntimeError for a pipe that is closed already, asyncio an OSError."""
+    try:
+        stdin.write(chunk)
+        await stdin.drain()
+    except (OSError, RuntimeError):
+        return False
+    return True

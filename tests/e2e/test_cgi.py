@@ -33,11 +33,16 @@ def cgi(script: str, folder: Path, *, time_limit_s: float = 60.0) -> CgiProcess:
     return CgiProcess([sys.executable, "-S", "-c", script], cwd=folder, environment={}, time_limit_s=time_limit_s)
 
 
-async def body(*chunks: bytes, then: BaseException | None = None) -> AsyncIterator[bytes]:
+async def body(*chunks: bytes) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield chunk
-    if then is not None:
-        raise then
+
+
+async def refused_body(started: Path) -> AsyncIterator[bytes]:
+    yield b"x"
+    while not started.exists():
+        await asyncio.sleep(0.01)
+    raise ValueError("too large")
 
 
 def alive(folder: Path) -> bool:
@@ -84,22 +89,22 @@ def test_a_missing_program(tmp_path: Path) -> None:
         asyncio.run(talk())
 
 
-async def _left(process: CgiProcess) -> None:
+async def _left(process: CgiProcess, _folder: Path) -> None:
     """The client goes away."""
     async with process:
         await process.start(body())
 
 
-async def _refused(process: CgiProcess) -> None:
+async def _refused(process: CgiProcess, folder: Path) -> None:
     """The body is refused half-way."""
     async with process:
-        await process.start(body(b"x", then=ValueError("too large")))
+        await process.start(refused_body(folder / "pid"))
         async for _ in process.chunks():
             pass
     assert isinstance(process.failure, ValueError)
 
 
-async def _late(process: CgiProcess) -> None:
+async def _late(process: CgiProcess, _folder: Path) -> None:
     """Its time is over."""
     async with process:
         await process.start(body())
@@ -111,14 +116,8 @@ async def _late(process: CgiProcess) -> None:
 @pytest.mark.parametrize("end", [_left, _refused, _late])
 @pytest.mark.parametrize("script", [POLITE, STUBBORN])
 def test_it_ends_with_its_reason_to_run(
-    tmp_path: Path, script: str, end: Callable[[CgiProcess], Coroutine[Any, Any, None]]
+    tmp_path: Path, script: str, end: Callable[[CgiProcess, Path], Coroutine[Any, Any, None]]
 ) -> None:
-    process = cgi(script, tmp_path, time_limit_s=2.0 if end is _late else 60.0)
-    if end is _refused and script is STUBBORN:
-        process = cgi(script, tmp_path, time_limit_s=5.0)  # it ignores the request to end, so its time has to end it
-        with pytest.raises(AssertionError):
-            asyncio.run(end(process))  # the failure told is the later one: the time limit
-    else:
-        asyncio.run(end(process))
+    asyncio.run(end(cgi(script, tmp_path, time_limit_s=2.0 if end is _late else 60.0), tmp_path))
     wait_until(lambda: not alive(tmp_path))
     assert (tmp_path / "asked").exists() == (script is POLITE)

@@ -19,10 +19,11 @@ import pytest
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.releases import RELEASE_HEADER, cluster_name
-from forge_dagster.domain.rollout_state import Phase, Rollout
-from forge_dagster.errors import Interrupted, PlatformError, ReleaseFailed
+from forge_dagster.domain.rollout_state import Cause, Phase, Rollout
+from forge_dagster.errors import Interrupted, PlatformError, ReleaseFailed, UsageError
 from forge_dagster.platforms.envoy_proxy import PROGRAM
 from forge_dagster.platforms.load import Load
+from forge_dagster.usecases.promote import promote
 from forge_dagster.usecases.roll_out import check_health, roll_out, rollout_key
 from tests.support.artifacts import service, tarball
 from tests.support.delivery import ENVIRONMENT, POLICY, Delivery, processes_of
@@ -125,16 +126,23 @@ def test_a_slow_release_is_rolled_back(delivery: Delivery) -> None:
 
 
 def test_without_traffic_a_release_waits_for_a_person(delivery: Delivery) -> None:
-    released(delivery, "one")
+    first = released(delivery, "one")
     attempt = delivery.attempt("two")
     done = Background(delivery, attempt.id, "run-2")
     wait_until(lambda: stored_or_none(delivery, attempt.id, Phase.PAUSED), 30)
-    assert delivery.live() != {}
-    delivery.run_for("run-2").stop()
-    with pytest.raises(Interrupted):
-        done.result()
-    assert stored(delivery, attempt.id).phase is Phase.STABLE
-    assert "only" in " ".join(stored(delivery, attempt.id).notes)
+    assert "only 0 requests" in " ".join(stored(delivery, attempt.id).notes)
+    assert sorted(delivery.live().values()) == [5, 95]
+    promote(delivery.services, ENVIRONMENT, by="olga")
+    wait_until(lambda: stored(delivery, attempt.id).step == 1, 30)
+    wait_until(lambda: stored(delivery, attempt.id).phase is Phase.PAUSED, 30)  # the word was for the step before
+    assert sorted(delivery.live().values()) == [25, 75]
+    promote(delivery.services, ENVIRONMENT, by="olga", approved=False)
+    result = done.result()
+    assert getattr(result, "outcome", None) is Outcome.FAILED
+    assert stored(delivery, attempt.id).cause is Cause.REJECTED
+    assert delivery.live() == {first: 100}
+    with pytest.raises(UsageError, match="waits for a person"):
+        promote(delivery.services, ENVIRONMENT, by="olga")
 
 
 def stored_or_none(delivery: Delivery, attempt_id: int, phase: Phase) -> bool:

@@ -360,7 +360,7 @@ def test_a_client_that_goes_away_leaves_nothing_running(served: Served, clone: C
 
     with socket.create_connection((address.host, address.port or 0)) as connection:
         connection.sendall(head.encode())
-        wait_until(lambda: children(), timeout_s=30)
+        wait_until(children, timeout_s=30)
     wait_until(lambda: not children(), timeout_s=30)
     clone.commit({"a.txt": "a"}, "Add a")
     clone.push(served.git_url(AGENT), "HEAD:refs/for/main")
@@ -407,6 +407,15 @@ def test_only_names_and_hashes_are_revisions(served: Served, clone: Clone, ref: 
     headers = {"Authorization": f"Bearer {served.tokens['reader']}"}
     answer = httpx.get(f"{served.api}/repos/{REPOSITORY}/commits/{httpx.QueryParams({'r': ref})['r']}", headers=headers)
     assert answer.status_code in (404, 422)
+
+
+@pytest.mark.parametrize(
+    "path", ["..", "../../../../etc/passwd", "%00", ":(glob)*", "--help", "src/../README.md", "/", ".git/config"]
+)
+def test_only_paths_of_the_tree_have_contents(served: Served, clone: Clone, path: str) -> None:
+    headers = {"Authorization": f"Bearer {served.tokens['reader']}"}
+    answer = httpx.get(f"{served.api}/repos/{REPOSITORY}/contents/{path.replace('..', '%2e%2e')}", headers=headers)
+    assert answer.status_code == (200 if path == "/" else 404)
 
 
 def test_no_or_wrong_credentials_by_rest(served: Served) -> None:

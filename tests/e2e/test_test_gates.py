@@ -156,7 +156,7 @@ def test_a_new_file_that_no_test_imports_is_uncovered(bench: GateBench) -> None:
     result = bench.examine("coverage")
     assert result.outcome is Outcome.FAILED
     assert result.metrics["new_line_coverage"] == 0.0
-    assert "no test even imports" in result.findings[0].message
+    assert result.findings[0].file == "src/shop/cart.py"
 
 
 def test_a_change_without_code_is_not_applicable(bench: GateBench) -> None:
@@ -193,6 +193,14 @@ def test_a_red_base_does_not_blame_the_change(bench: GateBench) -> None:
     result = bench.examine("coverage")
     assert result.outcome is Outcome.PASSED
     assert "the base cannot be compared with" in result.reason
+
+
+def test_a_coverage_report_that_cannot_be_read_is_errored(bench: GateBench) -> None:
+    bench.plant(PYTHON, TESTED)
+    unit = bench.examine("unit")
+    Path(unit.artifacts["coverage"]).write_text("{")
+    result = bench.examine("coverage")
+    assert (result.outcome, "cannot be read" in result.reason) == (Outcome.ERRORED, True)
 
 
 def test_no_language_and_unknown_runners(bench: GateBench) -> None:

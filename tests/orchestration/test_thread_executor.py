@@ -64,6 +64,22 @@ def test_an_executor_whose_package_is_missing_says_what_to_install(instance: dg.
         execute(instance, thread_jobs.always_run, make_run(instance, thread_jobs.always_run, config=config))
 
 
+def test_docker_takes_the_configuration_that_it_always_takes(instance: dg.DagsterInstance) -> None:
+    definition = gate_executor(parallel=lambda: 1)
+
+    def create(config: dict[str, Any]) -> dg.Executor:
+        job = dg.reconstructable(thread_jobs.always_run)
+        context = dg.InitExecutorContext(
+            job=job, executor_def=definition, executor_config={"docker": config}, instance=instance
+        )
+        assert definition.executor_creation_fn is not None
+        return definition.executor_creation_fn(context)
+
+    assert create({"image": "forge:1", "retries": {"disabled": {}}}).retries.disabled
+    with pytest.raises((ConfigurationError, dg.DagsterInvalidConfigError), match="imagee"):
+        create({"imagee": "forge:1"})
+
+
 @pytest.mark.parametrize(
     ("maker", "config", "most"),
     [

@@ -1,5 +1,6 @@
 """The whole product on free ports in a home of its own: what `forge up` starts, with an operator and an agent who use git."""
 
+import io
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -95,27 +96,12 @@ def whole_forge(home: Path) -> Iterator[Whole]:
     run = ProcessRun(home=home, run_id="test")
     try:
         start(home, lambda _said: None)
-        stage = set_stage(home, Timeline(Terminal(_Nowhere())), run)
+        stage = set_stage(home, Timeline(Terminal(io.StringIO())), run)
         yield Whole(stage)
         clear_stage(stage)
     finally:
         run.stop()
         stop(home)
-
-
-class _Nowhere:
-    """A stream that nobody reads."""
-
-    encoding = "utf-8"
-
-    def write(self, text: str) -> int:
-        return len(text)
-
-    def flush(self) -> None:
-        pass
-
-    def isatty(self) -> bool:
-        return False
 
 
 def left_over(home: Path) -> list[str]:

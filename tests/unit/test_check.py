@@ -36,7 +36,9 @@ def passing(context: GateContext) -> GateResult:
     return gate_result(context.gate, Outcome.PASSED)
 
 
-def work(tmp_path: Path, *, policy: Policy | None = None, workers: int = 4, run: IdleRun | None = None, **bodies: Body) -> LocalCheck:
+def work(
+    tmp_path: Path, *, policy: Policy | None = None, workers: int = 4, run: IdleRun | None = None, **bodies: Body
+) -> LocalCheck:
     gates: dict[str, Gate] = {name: FakeGate(name, bodies.get(name, passing)) for name in LOCAL}
     checkout = Checkout(
         root=tmp_path, change=Change(repository="o/r"), project=Project(), policy=policy or Policy(), tested_tree=None

@@ -76,7 +76,7 @@ def test_a_changed_file_the_report_lacks_is_uncovered() -> None:
     assert judged.outcome is Outcome.FAILED
     assert judged.metrics["new_line_coverage"] == 0.0
     assert judged.findings[0].line == 3
-    assert "no test even imports" in judged.findings[0].message
+    assert "does not know this file" in judged.findings[0].message
 
 
 def test_a_changed_file_the_report_lacks_and_that_holds_no_code_is_not_applicable() -> None:

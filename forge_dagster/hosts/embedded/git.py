@@ -186,6 +186,8 @@ class BareRepository:
         """What is at `path` (empty: the root) in a commit."""
         if not path:
             return Entry("", "tree", "040000", self._text("rev-parse", f"{commit}^{{tree}}").strip(), 0)
+        if "\0" in path or not {"", ".", ".."}.isdisjoint(path.split("/")):
+            return None
         return next((e for e in self._entries(commit, path) if e.name == path), None)
 
     def folder(self, tree: str) -> list[Entry]:

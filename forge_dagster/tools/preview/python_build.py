@@ -7,7 +7,6 @@ the list of installed packages is the evidence that it did something.
 import io
 import json
 import re
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,6 +106,8 @@ def _requirements(python: PythonProject) -> tuple[str, ...]:
 
 
 def _wheel(output: ToolOutput) -> ToolReport:
+    import zipfile  # not at the top: `forge check` loads every tool and builds nothing
+
     wheels = [name for name in output.reports if name.endswith(".whl")]
     if len(wheels) != 1:
         return _unclear(output, f"uv ended with 0 and left {len(wheels)} wheels")

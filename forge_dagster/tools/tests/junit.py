@@ -1,10 +1,12 @@
 """JUnit XML, as test runners write it. The file comes from a process that ran code under judgement: nothing here trusts it."""
 
 import re
-import xml.etree.ElementTree as ET
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    import xml.etree.ElementTree as ET
 
 State = Literal["passed", "failed", "error", "skipped"]
 
@@ -41,6 +43,8 @@ def parse_junit(data: bytes) -> JUnitReport | None:
 
     A document with a DOCTYPE is refused, so that no entity is ever expanded (no test runner writes one).
     """
+    import xml.etree.ElementTree as ET
+
     text = data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
     prolog = re.match(r"(?:[^<]|<[?!])*", text)
     if prolog is None or "<!DOCTYPE" in prolog[0].upper():
@@ -56,7 +60,7 @@ def parse_junit(data: bytes) -> JUnitReport | None:
     return JUnitReport(cases=tuple(_cases(root)), claimed_faults=faults)
 
 
-def _cases(root: ET.Element) -> Iterator[TestCase]:
+def _cases(root: "ET.Element") -> Iterator[TestCase]:
     for element in root.iter("testcase"):
         state: State = "passed"
         message = text = ""

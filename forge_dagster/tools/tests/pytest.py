@@ -117,12 +117,21 @@ def _argv(request: ToolRequest) -> tuple[str, ...]:
         *nowhere,
         "--color=no",
         "--no-header",
-        "--cov",
+        *(f"--cov={folder}" for folder in _sources(request)),
         "--cov-branch",
         f"--cov-report=json:{request.report / COVERAGE}",
         # the repository's own threshold is about the whole; the coverage gate judges what the change adds
         "--cov-fail-under=0",
     )
+
+
+def _sources(request: ToolRequest) -> tuple[str, ...]:
+    """What is measured, whatever the configuration says: the whole project, and `src` once more, since coverage.py finds files
+    that nobody imports only in packages and at the top of what it is given.
+    """
+    python = request.project.python
+    prefix = f"{python.directory}/src/" if python is not None and python.directory else "src/"
+    return (".", "src") if any(path.startswith(prefix) for path in request.project.files) else (".",)
 
 
 def _configured(project: Project) -> str | None:

@@ -8,7 +8,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from forge_dagster.domain.findings import Finding
@@ -16,7 +16,7 @@ from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
-from forge_dagster.tools.tests.verdicts import disagreement, no_tests, output_tail
+from forge_dagster.tools.tests.verdicts import disagreement, no_tests
 
 REPORT = "vitest.json"
 _PROVIDERS = ("@vitest/coverage-v8", "@vitest/coverage-istanbul")
@@ -98,43 +98,61 @@ class Vitest:
                 return no_tests(self.name, "vitest found no test file", exit_code=code)
             return disagreement(self.name, result, told="no readable report")
         files = [file for file in report["testResults"] if isinstance(file, dict)]
-        tests = [(file, test) for file in files for test in _dicts(file.get("assertionResults"))]
-        count = {state: sum(test.get("status") == state for _, test in tests) for state in ("passed", "failed")}
-        findings = [
-            *_failed_files(request, files),
-            *(_failed(request, file, test) for file, test in tests if _is(test, "failed")),
-        ]
-        examined = count["passed"] + count["failed"]
-        metrics = {
-            "tests": float(len(tests)),
-            "passed": float(count["passed"]),
-            "failed": float(count["failed"]),
-            "skipped": float(len(tests) - examined),
-        }
-        if code == 1 and findings and report.get("success") is not True:
-            reason = f"{count['failed']} of {len(tests)} tests failed" if count["failed"] else "test files cannot be loaded"
-            return ToolReport(
-                outcome=Outcome.FAILED,
-                reason=reason,
-                examined=examined,
-                findings=tuple(findings),
-                exit_code=code,
-                metrics=metrics,
-            )
+        found = _count(request, files)
+        reason = f"{found.failed} of {found.tests} tests failed" if found.failed else "test files cannot be loaded"
+        if code == 1 and found.findings and report.get("success") is not True:
+            return _report(Outcome.FAILED, reason, found, code)
         if code == 1 and not files and _NO_FILES in printed:
             return no_tests(self.name, "vitest found no test file", exit_code=code)
-        if code == 1 and not findings and _OWN_DEMANDS.search(printed):
-            return _outside(result_text=output_tail(result), printed=printed, examined=examined, metrics=metrics)
-        if code == 0 and tests and not findings and report.get("success") is True:
-            if not examined:
-                return no_tests(self.name, f"all {len(tests)} tests were skipped", exit_code=code)
-            artifacts = {"coverage-vitest": REPORT} if isinstance(report.get("coverageMap"), dict) else {}
-            skipped = len(tests) - examined
-            reason = f"{examined} tests passed" + (f", {skipped} skipped" if skipped else "")
-            return ToolReport(
-                outcome=Outcome.PASSED, reason=reason, examined=examined, exit_code=code, metrics=metrics, artifacts=artifacts
+        if code == 1 and not found.findings and _OWN_DEMANDS.search(printed):
+            line, finding = _outside(printed)
+            return _report(Outcome.FAILED, line, replace(found, findings=(finding,)), code)
+        if code == 0 and found.tests and not found.findings and report.get("success") is True:
+            if not found.examined:
+                return no_tests(self.name, f"all {found.tests} tests were skipped", exit_code=code)
+            skipped = found.tests - found.examined
+            passed = _report(
+                Outcome.PASSED, f"{found.examined} tests passed" + (f", {skipped} skipped" if skipped else ""), found, code
             )
-        return disagreement(self.name, result, told=f"{len(tests)} tests, {len(findings)} faults")
+            return replace(passed, artifacts={"coverage-vitest": REPORT}) if "coverageMap" in report else passed
+        return disagreement(self.name, result, told=f"{found.tests} tests, {len(found.findings)} faults")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Counted:
+    """What the report tells: tests in all, those that ran, and each fault."""
+
+    tests: int
+    passed: int
+    failed: int
+    findings: tuple[Finding, ...]
+
+    @property
+    def examined(self) -> int:
+        return self.passed + self.failed
+
+
+def _count(request: ToolRequest, files: Sequence[Mapping[str, Any]]) -> _Counted:
+    tests = [(file, test) for file in files for test in _dicts(file.get("assertionResults"))]
+    failed = [(file, test) for file, test in tests if _is(test, "failed")]
+    return _Counted(
+        tests=len(tests),
+        passed=sum(_is(test, "passed") for _, test in tests),
+        failed=len(failed),
+        findings=(*_failed_files(request, files), *(_failed(request, file, test) for file, test in failed)),
+    )
+
+
+def _report(outcome: Outcome, reason: str, found: _Counted, code: int) -> ToolReport:
+    counts = {"tests": found.tests, "passed": found.passed, "failed": found.failed, "skipped": found.tests - found.examined}
+    return ToolReport(
+        outcome=outcome,
+        reason=reason,
+        examined=found.examined,
+        findings=found.findings,
+        exit_code=code,
+        metrics={name: float(count) for name, count in counts.items()},
+    )
 
 
 def _load(data: bytes) -> Mapping[str, Any] | None:
@@ -202,10 +220,10 @@ def _line(request: ToolRequest, text: str, path: str | None) -> int | None:
     return None
 
 
-def _outside(*, result_text: str, printed: str, examined: int, metrics: Mapping[str, float]) -> ToolReport:
+def _outside(printed: str) -> tuple[str, Finding]:
     """Every test passed, and vitest said no all the same: an unhandled error, or the repository's own threshold."""
     said = _OWN_DEMANDS.search(printed)
-    line = printed[printed.rfind("\n", 0, said.start()) + 1 :].splitlines()[0].strip() if said else result_text
+    line = printed[printed.rfind("\n", 0, said.start()) + 1 :].splitlines()[0].strip() if said else ""
     finding = Finding(
         tool="vitest",
         rule="threshold" if "threshold" in line else "unhandled-error",
@@ -213,7 +231,7 @@ def _outside(*, result_text: str, printed: str, examined: int, metrics: Mapping[
         message=f"all tests passed, but vitest ended with 1: {line}",
         suggested_fix="see it by: npx vitest run",
     )
-    return ToolReport(outcome=Outcome.FAILED, reason=line, examined=examined, findings=(finding,), exit_code=1, metrics=metrics)
+    return line, finding
 
 
 ADAPTER = Vitest()
