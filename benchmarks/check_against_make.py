@@ -26,7 +26,7 @@ format: ; {bin}/ruff format --check -q .
 lint: ; {bin}/ruff check -q .
 types: ; {bin}/mypy
 secrets: ; {kingfisher} scan . --no-validate --no-update-check --redact --format json --output {scratch}/secrets.json
-coverage: fast ; {bin}/python -m pytest -q --cov --cov-branch --cov-report=json:{scratch}/cov.json --junitxml={scratch}/junit.xml
+coverage: fast ; {bin}/pytest -q --cov --cov-branch --cov-report=json:{scratch}/cov.json --junitxml={scratch}/junit.xml
 """
 
 

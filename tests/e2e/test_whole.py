@@ -11,6 +11,7 @@ from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.rollout_state import Phase, Rollout
 from forge_dagster.orchestration.workers import Worker
+from forge_dagster.platforms.load import Load
 from forge_dagster.usecases.roll_out import rollout_key
 from tests.support.waiting import wait_until
 from tests.support.whole import Whole, left_over, whole_forge
@@ -121,12 +122,11 @@ def test_a_killed_worker_leaves_the_rollout_promoted_or_stable(forge: Whole) -> 
     merge = host.pull_request(stage.repository, number).merge_sha or ""
     attempt = forge.attempt(Job.RELEASE, merge)
     platform = stage.services.platforms["local"]
-    wait_until(lambda: {5, 95} <= set(platform.weights(stage.environment).values()), 120)
-
-    first = forge.run_id(attempt)
-    worker(forge, first).kill()
-
-    rollout = ended(forge, merge)
+    with Load(f"{stage.url}/", rate=60):
+        wait_until(lambda: {5, 95} <= set(platform.weights(stage.environment).values()), 120)
+        first = forge.run_id(attempt)
+        worker(forge, first).kill()
+        rollout = ended(forge, merge)
     assert rollout.phase in (Phase.PROMOTED, Phase.STABLE)
     assert set(platform.weights(stage.environment).values()) == {100}
     assert forge.run_id(attempt) != first, "another run has taken over"
