@@ -1,0 +1,55 @@
+"""Every Protocol: what the rules and use cases need of the outside world. Adapters satisfy these; nothing here acts."""
+
+from forge_dagster.ports.gates import (
+    Environment,
+    Environments,
+    FollowUp,
+    Gate,
+    GateContext,
+    Tool,
+    ToolOutput,
+    ToolReport,
+    ToolRequest,
+)
+from forge_dagster.ports.host import CheckRun, Commit, GitHost, PullRequest
+from forge_dagster.ports.ledger import AuditEntry, Errand, Event, Ledger
+from forge_dagster.ports.platform import Deployment, Platform, ReleaseHealth, Signals, Traffic
+from forge_dagster.ports.processes import Clock, Command, Ended, ProcessResult, Program, ProgramState, Run, Supervision
+from forge_dagster.ports.workspace import AgentChannel, Checkout, Services, Workspace
+
+__all__ = [
+    "AgentChannel",
+    "AuditEntry",
+    "CheckRun",
+    "Checkout",
+    "Clock",
+    "Command",
+    "Commit",
+    "Deployment",
+    "Ended",
+    "Environment",
+    "Environments",
+    "Errand",
+    "Event",
+    "FollowUp",
+    "Gate",
+    "GateContext",
+    "GitHost",
+    "Ledger",
+    "Platform",
+    "ProcessResult",
+    "Program",
+    "ProgramState",
+    "PullRequest",
+    "ReleaseHealth",
+    "Run",
+    "Services",
+    "Signals",
+    "Supervision",
+    "Tool",
+    "ToolOutput",
+    "ToolReport",
+    "ToolRequest",
+    "Traffic",
+    "Workspace",
+]

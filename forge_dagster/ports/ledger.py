@@ -1,0 +1,140 @@
+"""Durable state."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from forge_dagster.domain.changes import Attempt, AttemptState
+from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
+from forge_dagster.domain.graph import Job
+from forge_dagster.domain.results import GateResult
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Event:
+    """A stored webhook delivery (or a reconciler's own find)."""
+
+    id: int
+    delivery: str
+    host: str
+    name: str
+    action: str
+    repository: str
+    payload: Mapping[str, Any]
+    received_at: float
+    tries: int = 0
+    """How often handling it was put off or failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Errand:
+    """An external write that is due. `key` makes it unique; `kind` names the GitHost call, `body` its arguments."""
+
+    id: int
+    key: str
+    kind: str
+    repository: str
+    body: Mapping[str, Any]
+    tries: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditEntry:
+    """One link of the hash chain."""
+
+    sequence: int
+    at: float
+    kind: str
+    body: Mapping[str, Any]
+    previous: str
+    digest: str
+
+
+class Ledger(Protocol):
+    """Durable state in one SQL database. Each call is one transaction, committed on return."""
+
+    # inbox
+    def receive(
+        self, *, delivery: str, host: str, name: str, action: str, repository: str, payload: Mapping[str, Any], at: float
+    ) -> bool:
+        """Store an event. False when the delivery is there already (unless its handling failed: then it is due again)."""
+        ...
+
+    def due_events(self, limit: int = 100, *, at: float | None = None) -> tuple[Event, ...]:
+        """Oldest first; those put off until after `at` (None: by the system's clock) are left out."""
+        ...
+
+    def finish_event(self, event: int, *, error: str | None = None, retry_at: float | None = None) -> None:
+        """Mark as handled; with `error`, as failed: due again at most 5 times in all. With `retry_at`: put off, unbounded."""
+        ...
+
+    # attempts
+    def open_attempt(self, attempt: Attempt) -> Attempt | None:
+        """Insert; None when (repository, job, number, base_ref, head, policy, round) exists: the UNIQUE row of invariant 3."""
+        ...
+
+    def attempt(self, attempt_id: int) -> Attempt: ...
+    def attempts(
+        self,
+        *,
+        repository: str | None = None,
+        job: Job | None = None,
+        number: int | None = None,
+        head_sha: str | None = None,
+        states: Sequence[AttemptState] = (),
+        limit: int = 100,
+    ) -> tuple[Attempt, ...]:
+        """Newest first."""
+        ...  # fmt: skip
+
+    def claim(self, attempt_id: int, run_id: str) -> Attempt:
+        """Make `run_id` the effective run. Raises Superseded when another one is, or the attempt is over."""
+        ...
+
+    def release_claim(self, attempt_id: int) -> Attempt:
+        """Free a claim whose run died, so that another run may take over (state REQUESTED becomes PENDING again)."""
+        ...
+
+    def advance(
+        self, attempt_id: int, state: AttemptState, *, tested_tree: str | None = None, base_sha: str | None = None
+    ) -> Attempt:
+        """Move on; a final state never changes again (the call then returns the attempt as it is)."""
+        ...
+
+    # results and verdicts
+    def put_result(self, attempt_id: int, result: GateResult) -> None: ...
+    def results(self, attempt_id: int) -> Mapping[str, GateResult]: ...
+    def put_verdict(self, verdict: Verdict, at: float) -> None: ...
+    def verdict(self, attempt_id: int) -> Verdict | None: ...
+    def put_approval(self, approval: Approval) -> None: ...
+    def approvals(self, repository: str, number: int, head_sha: str) -> tuple[Approval, ...]: ...
+
+    # trust
+    def trust(self, *, agent: str, repository: str) -> TrustLevel: ...
+    def set_trust(self, *, agent: str, repository: str, level: TrustLevel, by: str, at: float) -> None: ...
+
+    # rollouts: `state` is domain.rollout.Rollout as JSON
+    def put_rollout(
+        self, *, key: str, repository: str, environment: str, release: str, state: Mapping[str, Any], ended: bool, at: float
+    ) -> None: ...
+    def rollout(self, key: str) -> Mapping[str, Any] | None: ...
+    def rollouts(
+        self, *, environment: str | None = None, open_only: bool = False, limit: int = 50
+    ) -> tuple[Mapping[str, Any], ...]: ...
+    def lock(self, name: str, *, owner: str, ttl_s: float, at: float) -> bool:
+        """Take or renew an exclusive lease (one rollout per environment, one merge per branch). False: another has it."""
+        ...
+
+    def unlock(self, name: str, *, owner: str) -> None: ...
+
+    # outbox
+    def post(self, *, key: str, kind: str, repository: str, body: Mapping[str, Any], at: float) -> None:
+        """Queue an external write; the same key again replaces a body not sent yet, and re-opens a sent one if it differs."""
+        ...
+
+    def due_errands(self, at: float, limit: int = 50) -> tuple[Errand, ...]: ...
+    def finish_errand(self, errand: int, *, error: str | None = None, retry_at: float | None = None) -> None: ...
+
+    # audit
+    def record(self, kind: str, body: Mapping[str, Any], at: float) -> AuditEntry: ...
+    def audit(self, limit: int | None = None) -> Iterator[AuditEntry]: ...

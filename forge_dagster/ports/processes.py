@@ -1,0 +1,107 @@
+"""Running processes, keeping programs alive, and time."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, Protocol
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command:
+    """One process to run: an argument list, never a shell string. `environment` is all it gets beyond PATH, HOME and LANG."""
+
+    argv: tuple[str, ...]
+    cwd: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    timeout_s: float = 600.0
+    stdin: bytes = b""
+    network: bool = False
+    """Whether it may reach the network (only installs may)."""
+    output_limit: int = 32 * 1024 * 1024
+    """Bytes kept of each of stdout and stderr."""
+
+
+Ended = Literal["exited", "timeout", "missing", "interrupted"]
+"""How a process ended: by itself (exit_code; negative: a signal), at its time limit, no such program, or cancelled."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessResult:
+    """What a process did. Output is cut at Command.output_limit, and `truncated` says so."""
+
+    ended: Ended
+    exit_code: int | None
+    stdout: bytes = b""
+    stderr: bytes = b""
+    truncated: bool = False
+    duration_s: float = 0.0
+
+
+class Run(Protocol):
+    """Runs processes. The whole process group dies at the time limit, on `stop`, and with this process."""
+
+    def run(self, command: Command, *, log: Callable[[str], None] | None = None) -> ProcessResult:
+        """Run to the end. Never raises for what the process does. `log` gets its output line by line as it comes."""
+        ...
+
+    def wait(self, seconds: float) -> None:
+        """Let time pass. Raises errors.Interrupted as soon as `stop` is called."""
+        ...
+
+    def stop(self) -> None:
+        """Kill every process group started here, and let none start any more (they end "interrupted")."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Program:
+    """A long-lived process to keep running. `name` is safe as a file name; it dies with its whole process group."""
+
+    name: str
+    argv: tuple[str, ...]
+    cwd: Path
+    environment: Mapping[str, str] = field(default_factory=dict)
+    log: Path
+    restart: bool = True
+    stop_wait_s: float = 10.0
+    """Seconds between SIGTERM and SIGKILL."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProgramState:
+    """What became of a program. `exits` counts how often it ended by itself since it was started."""
+
+    running: bool
+    pid: int | None = None
+    exits: int = 0
+    detail: str = ""
+
+
+class Supervision(Protocol):
+    """Keeps programs running beyond the process that asked for them."""
+
+    def start(self, program: Program) -> None:
+        """Define and start; the same program again is a no-op. Raises PlatformError."""
+        ...
+
+    def state(self, name: str) -> ProgramState | None:
+        """None when there is no such program."""
+        ...
+
+    def stop(self, name: str) -> None:
+        """Stop the whole process group and forget the program; no-op when there is none."""
+        ...
+
+    def programs(self) -> tuple[str, ...]: ...
+
+
+class Clock(Protocol):
+    """Time, so that rules can be tested without waiting."""
+
+    def now(self) -> float:
+        """Seconds since the epoch (may jump)."""
+        ...
+
+    def monotonic(self) -> float:
+        """Seconds that only ever rise, by real time, within this process."""
+        ...

@@ -1,0 +1,84 @@
+"""Checkouts, ways to reach an agent, and all that a use case may call."""
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from forge_dagster.domain.changes import Attempt, Change
+from forge_dagster.domain.policy import Policy
+from forge_dagster.domain.project import Project
+from forge_dagster.domain.settings import Settings
+from forge_dagster.ports.gates import Environments, Gate, Tool
+from forge_dagster.ports.host import GitHost
+from forge_dagster.ports.ledger import Ledger
+from forge_dagster.ports.platform import Platform, Signals
+from forge_dagster.ports.processes import Clock, Run
+
+
+class AgentChannel(Protocol):
+    """A way to reach the agent behind a change."""
+
+    name: str
+
+    def tell(self, *, ledger: Ledger, attempt: Attempt, feedback: str, at: float) -> None:
+        """Queue the feedback (through the outbox)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkout:
+    """A tree on disk with what is known of it. `change.files` is the difference from base."""
+
+    root: Path
+    change: Change
+    project: Project
+    policy: Policy
+    tested_tree: str | None
+    base: Callable[[], AbstractContextManager[Path]] | None = None
+
+
+class Workspace(Protocol):
+    """Checkouts and environments of attempts."""
+
+    environments: Environments
+
+    def checkout(self, attempt: Attempt, host: GitHost, *, log: Callable[[str], None]) -> Checkout:
+        """The attempt's tree, made once per attempt and reused by all its gates (safe across threads and processes).
+
+        CHANGE: base and head merged. RELEASE: the commit itself. Raises RevisionGone, WorkspaceError (conflict with base).
+        """
+        ...
+
+    def merged_tree(self, attempt: Attempt, host: GitHost, *, base_sha: str) -> str | None:
+        """Digest of the tree that merging the attempt's head into `base_sha` gives, as in Checkout.tested_tree; None: conflict.
+
+        Where `base_sha` holds the head already (a landed merge), that is the tree of `base_sha` itself. Raises RevisionGone.
+        """
+        ...
+
+    def scratch(self, attempt: Attempt, gate: str) -> Path: ...
+    def clean(self, attempt: Attempt) -> None:
+        """Remove the checkout; artifacts and reports stay."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """All a use case may call, wired in `bootstrap`. `run_for` gives each Dagster run a Run of its own to cancel."""
+
+    settings: Settings
+    ledger: Ledger
+    workspace: Workspace
+    clock: Clock
+    host_of: Callable[[str], GitHost]
+    """Repository -> the host that has it. Raises ConfigurationError for one that no host serves."""
+    hosts: Mapping[str, GitHost]
+    run_for: Callable[[str], Run]
+    platforms: Mapping[str, Platform]
+    signals: Signals
+    gates: Mapping[str, Gate]
+    tools: tuple[Tool, ...]
+    run_url: Callable[[str], str]
+    """Dagster run id -> address of its page."""
