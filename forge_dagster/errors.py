@@ -35,6 +35,12 @@ class WorkspaceError(ForgeError):
     """A checkout or an environment could not be made."""
 
 
+class Conflict(WorkspaceError):
+    """The change cannot be merged into its base: the author's to resolve, so the change is at fault."""
+
+    exit_code = 1
+
+
 class HostError(ForgeError):
     """The git host refused or did not answer. `status` is the HTTP status, or None where there was no answer."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from forge_dagster.cli import approve, check, demo, doctor, down, reject, serve, status, up
+from forge_dagster.cli import approve, check, demo, doctor, down, promote, reject, serve, status, up
 from forge_dagster.cli.terminal import Terminal, plain
 from forge_dagster.errors import ForgeError, Interrupted
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, demo, up, down, status, approve, reject, doctor):
+for module in (check, demo, up, down, status, approve, reject, promote, doctor):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.command("serve", hidden=True)(serve.command)
 

@@ -47,7 +47,7 @@ class Workspace(Protocol):
     def checkout(self, attempt: Attempt, host: GitHost, *, log: Callable[[str], None]) -> Checkout:
         """The attempt's tree, made once per attempt and reused by all its gates (safe across threads and processes).
 
-        CHANGE: base and head merged. RELEASE: the commit itself. Raises RevisionGone, WorkspaceError (conflict with base).
+        CHANGE: base and head merged. RELEASE: the commit itself. Raises RevisionGone, Conflict (with the base), WorkspaceError.
         """
         ...
 

@@ -8,10 +8,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from forge_dagster.domain.changes import Attempt
+from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import Job
-from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.outcomes import Attribution, Category, Outcome
 from forge_dagster.domain.results import GateResult, gate_result
-from forge_dagster.errors import ForgeError, Interrupted, Superseded
+from forge_dagster.errors import Conflict, ForgeError, Interrupted, Superseded
 from forge_dagster.ports import Checkout, Clock, Environments, Gate, GateContext, Platform, Run, Services
 from forge_dagster.usecases.deadline import Deadline, limited
 from forge_dagster.workspace.detect import detect, list_files
@@ -52,7 +53,7 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
     except (Superseded, Interrupted):
         raise
     except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
-        result = _errored(gate, error, log)
+        result = _conflicting(gate, error) if isinstance(error, Conflict) else _errored(gate, error, log)
         result = result.model_copy(update={"duration_s": services.clock.monotonic() - begun})
     else:
         result = examine_gate(context, services.gates)
@@ -127,6 +128,14 @@ def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
         result = _errored(context.gate, error, context.log)
     elapsed = context.clock.monotonic() - begun
     return limited(result, elapsed_s=elapsed, limit_s=section.timeout).model_copy(update={"duration_s": elapsed})
+
+
+def _conflicting(gate: str, error: Conflict) -> GateResult:
+    finding = Finding(
+        tool="git", rule="merge-conflict", message=error.message, category=Category.INTEGRITY,
+        attribution=Attribution.NEW, suggested_fix=error.hint,
+    )  # fmt: skip
+    return gate_result(gate, Outcome.FAILED, reason="the change cannot be merged into its base", findings=[finding])
 
 
 def _errored(gate: str, error: Exception, log: Log) -> GateResult:

@@ -12,7 +12,7 @@ from forge_dagster.domain.changes import Attempt, Change
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.policy import POLICY_FILE
 from forge_dagster.domain.project import Project
-from forge_dagster.errors import RevisionGone, UsageError, WorkspaceError
+from forge_dagster.errors import Conflict, RevisionGone, UsageError, WorkspaceError
 from forge_dagster.ports import Checkout, Environments, GitHost, Run
 from forge_dagster.workspace.detect import detect, existing
 from forge_dagster.workspace.environments import DomainEnvironments
@@ -185,7 +185,7 @@ class LocalWorkspace:
         merged = mirror.merge_tree(base, head)
         if merged.tree is None:
             names = ", ".join(merged.conflicts[:10]) + (" ..." if len(merged.conflicts) > 10 else "")
-            raise WorkspaceError(
+            raise Conflict(
                 f"{head[:12]} conflicts with its base {base[:12]} in: {names}",
                 hint="rebase the branch on its base (or merge the base into it), resolve the conflicts and push again",
             )

@@ -9,7 +9,7 @@ import pytest
 
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.graph import Job
-from forge_dagster.errors import ConfigurationError, RevisionGone, UsageError, WorkspaceError
+from forge_dagster.errors import ConfigurationError, Conflict, RevisionGone, UsageError
 from forge_dagster.ports import Checkout, GitHost
 from forge_dagster.workspace.checkout import LocalWorkspace, local_checkout, repository_path
 from forge_dagster.workspace.git import GitRepository, checked_ref, init_bare
@@ -129,7 +129,7 @@ def test_conflict_names_the_paths(workspace: LocalWorkspace, origin: TestReposit
     head = origin.commit("work", **{"a.py": "mine\n"})
     origin.git("checkout", "--quiet", "main")
     tip = origin.commit("theirs", **{"a.py": "theirs\n"})
-    with pytest.raises(WorkspaceError, match=r"conflicts.* in: a\.py") as caught:
+    with pytest.raises(Conflict, match=r"conflicts.* in: a\.py") as caught:
         checkout(workspace, origin, attempt_of(head))
     assert "rebase" in caught.value.hint
     assert workspace.merged_tree(attempt_of(head), cast(GitHost, FolderHost(origin)), base_sha=tip) is None

@@ -14,7 +14,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult, gate_result
-from forge_dagster.errors import Interrupted, Superseded, ToolError, WorkspaceError
+from forge_dagster.errors import Conflict, Interrupted, Superseded, ToolError, WorkspaceError
 from forge_dagster.ports import Checkout, Command, GateContext, ProcessResult, Services
 from forge_dagster.usecases.deadline import Deadline, limited, span
 from forge_dagster.usecases.examine import artifact_intact, examine, examine_gate, gate_context
@@ -244,9 +244,18 @@ def test_a_result_is_stored_and_given_back(tmp_path: Path) -> None:
 
 def test_a_checkout_that_fails_is_stored_as_errored(tmp_path: Path) -> None:
     world = World(tmp_path)
-    world.workspace.fault = WorkspaceError("conflict in a.py")
+    world.workspace.fault = WorkspaceError("no space")
     assert world.examine("lint").outcome is Outcome.ERRORED
-    assert world.ledger.stored["lint"].reason == "conflict in a.py"
+    assert world.ledger.stored["lint"].reason == "no space"
+
+
+def test_a_conflict_with_the_base_is_the_changes_fault(tmp_path: Path) -> None:
+    world = World(tmp_path)
+    world.workspace.fault = Conflict("conflicts in a.py", hint="rebase")
+    result = world.examine("lint")
+    assert result.outcome is Outcome.FAILED
+    (finding,) = result.findings
+    assert (finding.rule, finding.message, finding.suggested_fix) == ("merge-conflict", "conflicts in a.py", "rebase")
 
 
 @pytest.mark.parametrize("error", [Interrupted("stopped"), Superseded("gone")])
