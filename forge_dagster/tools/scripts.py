@@ -68,9 +68,12 @@ def _without_runner(words: list[str]) -> list[str]:
     return words[start:]
 
 
-def kept(arguments: Sequence[str], *, with_value: Collection[str], alone: Collection[str]) -> tuple[list[str], list[str]]:
+def kept(
+    arguments: Sequence[str], *, with_value: Collection[str], alone: Collection[str], dropped: Collection[str] = ()
+) -> tuple[list[str], list[str]]:
     """(options, targets) of a call: only the options named here are kept, each with its value, and what is no option.
 
+    `dropped`: options that are left out together with the value that follows them, which would else count as a target.
     Everything else is dropped: how to report, what to cache and whether to rewrite files is Forge's to say.
     """
     options: list[str] = []
@@ -84,6 +87,9 @@ def kept(arguments: Sequence[str], *, with_value: Collection[str], alone: Collec
             options.append(word)
             if not equals:
                 options += [value for value in [next(words, None)] if value is not None]
+        elif name in dropped:
+            if not equals:
+                next(words, None)
         elif name in alone:
             options.append(word)
         elif not word.startswith("-"):

@@ -37,9 +37,9 @@ def test_the_story_can_be_played_twice(tmp_path: Path) -> None:
     forge = ForgeCommand(tmp_path / "home")
     for story in (play(forge), play(forge)):
         for said in (
-            r"src/shop/version\.py:\d+  type:",
-            r"src/shop/version\.py:\d+  format:",
-            r"src/shop/version\.py:\d+  secret:",
+            r"src/shop/version\.py:\d+ type:",
+            r"src/shop/version\.py:\d+ format:",
+            r"src/shop/version\.py:\d+ secret:",
             r"is promoted: all customers have it",
             r"is rolled back by itself: error rate",
             r"\d+ requests, 0 lost",

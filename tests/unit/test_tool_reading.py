@@ -71,6 +71,12 @@ def test_calls_in_scripts(script: object, expected: list[tuple[str, ...]]) -> No
     assert [call.arguments for call in invocations({"x": script}, "prettier")] == expected
 
 
+def test_the_value_of_a_dropped_option_is_no_target() -> None:
+    arguments = ["src", "--max-warnings", "0", "--format=stylish", "-f", "json", "--fix", "--ext", ".ts"]
+    options, found = kept(arguments, with_value={"--ext"}, alone=set(), dropped={"--max-warnings", "--format", "-f"})
+    assert (options, found) == (["--ext", ".ts"], ["src"])
+
+
 def test_only_known_options_are_kept() -> None:
     options, found = kept(
         ["--fix", "--ext", ".ts,.js", "-f", "src", "--config=x.js", "--", "-odd"], with_value={"--ext", "--config"}, alone=()

@@ -25,8 +25,19 @@ _CONFIGURATION = (
     ".eslintrc", ".eslintrc.js", ".eslintrc.cjs", ".eslintrc.mjs", ".eslintrc.json", ".eslintrc.yaml", ".eslintrc.yml",
 )  # fmt: skip
 _WITH_VALUE = frozenset(
-    ("--ext", "--config", "-c", "--ignore-path", "--ignore-pattern", "--flag", "--resolve-plugins-relative-to")
-)
+    (
+        "--ext", "--config", "-c", "--ignore-path", "--ignore-pattern", "--flag", "--resolve-plugins-relative-to", "--rule",
+        "--global", "--env", "--parser", "--parser-options", "--plugin", "--rulesdir", "--suppressions-location",
+        "--report-unused-disable-directives-severity", "--report-unused-inline-configs",
+    )
+)  # fmt: skip
+_DROPPED = frozenset(
+    (
+        "--max-warnings", "--format", "-f", "--output-file", "-o", "--cache-file", "--cache-location", "--cache-strategy",
+        "--concurrency", "--fix-type", "--stdin-filename", "--print-config", "--suppress-rule",
+    )
+)  # fmt: skip
+"""How to report and what to cache is Forge's to say; warnings are counted by `_max_warnings`."""
 _ALONE = frozenset(
     ("--no-error-on-unmatched-pattern", "--report-unused-disable-directives", "--no-inline-config", "--no-warn-ignored")
 )
@@ -60,7 +71,8 @@ class Eslint(BaseModel):
         if not request.project.files_ending(*SOURCES):
             return ()
         own = _script(request)
-        options, targets = kept(own.arguments, with_value=_WITH_VALUE, alone=_ALONE) if own is not None else ([], [])
+        arguments = own.arguments if own is not None else ()
+        options, targets = kept(arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
         environment = {"NO_COLOR": "1", "FORCE_COLOR": "0"}
         if self.chosen(request.project) is None:
             options = ["--config", str(_DEFAULT_CONFIGURATION)]

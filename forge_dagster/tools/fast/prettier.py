@@ -29,10 +29,34 @@ _ERROR = re.compile(
     r"\[error\] (?P<file>.+?): (?P<kind>[A-Za-z]*Error): (?P<message>.*?)(?: \((?P<line>\d+):(?P<column>\d+)\))?"
 )
 _ALL_WELL = "All matched files use Prettier code style!"
-_WITH_VALUE = frozenset(("--config", "--ignore-path", "--plugin", "--parser", "--config-precedence"))
+_WITH_VALUE = frozenset(
+    (
+        "--config", "--ignore-path", "--plugin", "--parser", "--config-precedence", "--arrow-parens", "--print-width",
+        "--tab-width", "--embedded-language-formatting", "--end-of-line", "--experimental-operator-position",
+        "--html-whitespace-sensitivity",
+        "--object-wrap", "--prose-wrap", "--quote-props", "--trailing-comma",
+    )
+)  # fmt: skip
 _ALONE = frozenset(
-    ("--no-config", "--no-editorconfig", "--ignore-unknown", "-u", "--no-error-on-unmatched-pattern", "--with-node-modules")
+    (
+        "--no-config", "--no-editorconfig", "--ignore-unknown", "-u", "--no-error-on-unmatched-pattern", "--with-node-modules",
+        "--bracket-same-line", "--no-bracket-spacing", "--experimental-ternaries", "--no-experimental-ternaries", "--no-semi",
+        "--jsx-single-quote", "--single-attribute-per-line", "--single-quote", "--use-tabs", "--vue-indent-script-and-style",
+        "--require-pragma",
+    )
+)  # fmt: skip
+_DROPPED = frozenset(
+    (
+        "--log-level",
+        "--loglevel",
+        "--cache-location",
+        "--cache-strategy",
+        "--stdin-filepath",
+        "--find-config-path",
+        "--file-info",
+    )
 )
+"""Options of which Forge says itself what they are, each with a value."""
 _CONFIGURATION = (
     ".prettierrc", ".prettierrc.json", ".prettierrc.json5", ".prettierrc.yaml", ".prettierrc.yml", ".prettierrc.toml",
     ".prettierrc.js", ".prettierrc.mjs", ".prettierrc.cjs", ".prettierrc.ts", ".prettierrc.mts", ".prettierrc.cts",
@@ -145,7 +169,7 @@ def _call(request: ToolRequest) -> tuple[list[str], list[str]]:
     own: Invocation | None = next(iter([*checks, *(call for call in calls if call.has("--write", "-w"))]), None)
     if own is None:
         return [], ["."] if ADAPTER.chosen(request.project) is not None else [_SOURCES]
-    options, targets = kept(own.arguments, with_value=_WITH_VALUE, alone=_ALONE)
+    options, targets = kept(own.arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
     return options, targets or ["."]
 
 
