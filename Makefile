@@ -27,10 +27,10 @@ lint: setup-dev  ## Layout, lint, types and layers of Forge itself
 	@echo "==> lint-imports"; $(BIN)/lint-imports --no-cache --no-logo 2>/dev/null || $(BIN)/lint-imports --no-cache
 
 test: lint  ## Everything but the slow tests
-	@echo "==> pytest"; $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup -m "not slow" $(PYTEST)
+	@echo "==> pytest"; $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST)
 
 test-all: lint  ## Every test
-	@echo "==> pytest, all"; $(BIN)/pytest -q -n $(WORKERS) --dist loadgroup $(PYTEST)
+	@echo "==> pytest, all"; $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
 
 benchmark: setup-dev  ## Measure what DESIGN promises (wants a quiet machine)
 	@for file in benchmarks/*.py; do echo "==> $$file"; $(BIN)/python $$file || code=1; done; exit $${code:-0}

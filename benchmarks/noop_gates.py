@@ -68,7 +68,9 @@ def main() -> None:
 
 
 def _configured(home: str) -> str:
-    (Path(home) / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    (Path(home) / "dagster.yaml").write_text(
+        "telemetry: {enabled: false}\npython_logs: {python_log_level: INFO}\n"
+    )  # as in dagster.yaml
     os.environ["DAGSTER_HOME"] = home
     return home
 

@@ -129,8 +129,10 @@ def test_policy_switches_a_gate_off(tmp_path: Path) -> None:
 def test_ctrl_c_stops_every_tool_and_thread_before_it_leaves(tmp_path: Path) -> None:
     run = IdleRun()
     ended: list[str] = []
+    at_work = threading.Barrier(4)
 
     def waits(context: GateContext) -> GateResult:
+        at_work.wait(30)
         try:
             context.run.wait(60)
         except Interrupted:
@@ -138,12 +140,16 @@ def test_ctrl_c_stops_every_tool_and_thread_before_it_leaves(tmp_path: Path) -> 
             raise
         return passing(context)
 
+    def passes_among_them(context: GateContext) -> GateResult:
+        at_work.wait(30)
+        return passing(context)
+
     def press(event: GateEvent) -> None:
         if event.result is not None:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        check(work(tmp_path, run=run, lint=waits, types=waits, secrets=waits), progress=press)
+        check(work(tmp_path, run=run, format=passes_among_them, lint=waits, types=waits, secrets=waits), progress=press)
     assert run.stopped.is_set()
     assert sorted(ended) == ["lint", "secrets", "types"]
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("gate")]
