@@ -9,7 +9,7 @@ from forge_dagster.domain.globs import matches
 from forge_dagster.domain.identity import mismatch, missing
 from forge_dagster.domain.outcomes import Attribution, Category, Severity
 from forge_dagster.domain.plain_text import one_line
-from forge_dagster.domain.policy import RiskSection
+from forge_dagster.domain.policy import POLICY_FILE, RiskSection
 
 _JUDGES = (
     "**/conftest.py", "**/pytest.ini", "**/tox.ini", "**/setup.cfg", "**/.coveragerc", "**/pyproject.toml", "**/noxfile.py",
@@ -46,6 +46,11 @@ def identity_findings(identity: Identity) -> tuple[Finding, ...]:
         message = f"{one_line(identity.pusher)} is no agent, but the head commit says Agent-By: {one_line(identity.agent)}"
         return (_finding("agent-claimed", message, severity=Severity.WARNING, fix="let the agent push its own commits"),)
     return ()
+
+
+def policy_finding(message: str, fix: str) -> Finding:
+    """The change's own `forge.toml` cannot be read."""
+    return _finding("broken-policy", one_line(message), file=POLICY_FILE, fix=fix)
 
 
 def protected_findings(change: Change, risk: RiskSection) -> tuple[Finding, ...]:

@@ -1,24 +1,29 @@
 """Gate `integrity`: the change is by whom it says it is, and its files are what they look like.
 
-Findings of severity error fail it: a trailer that claims another agent's name, hidden characters, links out of the tree. That
-the change touches what it is judged by is shown, and raises its risk elsewhere; it is no fault.
+Findings of severity error fail it: a trailer that claims another agent's name, hidden characters, links out of the tree, a
+`forge.toml` that cannot be read. That the change touches what it is judged by is shown, and raises its risk elsewhere; it is no
+fault.
 """
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from forge_dagster import registry
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.integrity import (
     hidden_findings,
     identity_findings,
     link_findings,
     path_findings,
+    policy_finding,
     protected_findings,
 )
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
+from forge_dagster.domain.policy import POLICY_FILE, parse_policy
 from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.errors import ConfigurationError
 from forge_dagster.ports import GateContext
 
 _TEXT_LIMIT = 8 * 1024 * 1024
@@ -39,6 +44,7 @@ class Integrity:
         findings = [*identity_findings(change.identity), *protected_findings(change, context.policy.risk)]
         findings += path_findings(lines)
         findings += link_findings(_links(root, lines))
+        findings += _broken_policy(root, lines)
         for path, wanted in lines.items():
             findings += _in_text(root, path, wanted)
         if whole:
@@ -51,6 +57,19 @@ class Integrity:
         if outcome is Outcome.PASSED and not lines and not pushed:
             outcome, reason = Outcome.SKIPPED, "the change touches no file, and nobody pushed it to a server"
         return gate_result(self.name, outcome, reason=reason, findings=findings, metrics={"files": float(len(lines))})
+
+
+def _broken_policy(root: Path, paths: Collection[str]) -> Iterator[Finding]:
+    """A `forge.toml` that cannot be read: once merged, it would stop every later change."""
+    place = root / POLICY_FILE
+    if POLICY_FILE not in paths or place.is_symlink() or not place.is_file():
+        return
+    with place.open("rb") as file:
+        text = file.read(_TEXT_LIMIT).decode("utf-8", "replace")
+    try:
+        parse_policy(text, tools=frozenset(registry.tools()), platforms=frozenset(registry.platforms()))
+    except ConfigurationError as error:
+        yield policy_finding(error.message, error.hint)
 
 
 def _changed(context: GateContext) -> dict[str, frozenset[int] | None]:

@@ -16,13 +16,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from forge_dagster.cli.demo.load import Load
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.releases import RELEASE_HEADER, cluster_name
 from forge_dagster.domain.rollout_state import Cause, Phase, Rollout
 from forge_dagster.errors import Interrupted, PlatformError, ReleaseFailed, UsageError
 from forge_dagster.platforms.envoy_proxy import PROGRAM
-from forge_dagster.platforms.load import Load
 from forge_dagster.usecases.promote import promote
 from forge_dagster.usecases.roll_out import check_health, roll_out, rollout_key
 from tests.support.artifacts import service, tarball

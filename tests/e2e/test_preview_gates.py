@@ -364,6 +364,15 @@ def test_integrity_looks_at_the_changed_files(bench: GateBench) -> None:
     assert "identity not checked" in result.reason
 
 
+def test_integrity_refuses_a_policy_that_would_stop_every_later_change(bench: GateBench) -> None:
+    bench.plant({"a.py": "x = 1\n"}, {"forge.toml": "[gates.lnt]\n"})
+    result = bench.examine("integrity")
+    assert result.outcome is Outcome.FAILED
+    assert ("broken-policy", "forge.toml") in [(f.rule, f.file) for f in result.findings]
+    bench.plant({"a.py": "x = 1\n"}, {"forge.toml": "[gates.lint]\nenabled = true\n"})
+    assert bench.examine("integrity").outcome is Outcome.PASSED
+
+
 def test_integrity_sees_links_out_of_the_tree(bench: GateBench, tmp_path: Path) -> None:
     bench.plant({"a.py": "x = 1\n"})
     (bench.root / "out").symlink_to("../secret")

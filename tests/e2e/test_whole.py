@@ -6,12 +6,12 @@ from collections.abc import Iterator
 import psutil
 import pytest
 
+from forge_dagster.cli.demo.load import Load
 from forge_dagster.domain.decisions import Decision
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.rollout_state import Phase, Rollout
 from forge_dagster.orchestration.workers import Worker
-from forge_dagster.platforms.load import Load
 from forge_dagster.usecases.roll_out import rollout_key
 from tests.support.waiting import wait_until
 from tests.support.whole import Whole, left_over, whole_forge

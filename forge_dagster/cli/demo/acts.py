@@ -135,7 +135,7 @@ def _ship(stage: Stage, number: int, head: str) -> tuple[Rollout, Attempt]:
 @contextmanager
 def _load(stage: Stage) -> Iterator[None]:
     """Customers: a steady load for as long as the block runs; what became of their requests is told at the end."""
-    from forge_dagster.platforms.load import Load
+    from forge_dagster.cli.demo.load import Load
 
     load = Load(f"{stage.url}/api/price?item=anvil&quantity=3", rate=LOAD_RATE).start()
     try:
