@@ -30,8 +30,8 @@ Progress = Callable[[GateEvent], None]
 
 
 def default_workers() -> int:
-    """Gates at once: one per processor, at least 2, since a gate mostly waits for its tools."""
-    return max(2, os.cpu_count() or 1)
+    """Gates at once: one per processor, at least 4 (a stage's worth), since a gate mostly waits for its tools."""
+    return max(4, os.cpu_count() or 1)
 
 
 def select_gates(stages: Sequence[str] = (), names: Sequence[str] = ()) -> tuple[GateSpec, ...]:

@@ -204,6 +204,8 @@ class PythonEnvironments:
             "UV_NO_PROGRESS": "1",
             # a hard link would let what runs in an environment change the cache, and so every later environment
             "UV_LINK_MODE": "hardlink" if self._domain == "local" else "copy",
+            # worth its second where the environment is used again and again, not for the one run of a server's checkout
+            "UV_COMPILE_BYTECODE": "1" if self._domain == "local" else "0",
             **(environment or {}),
         }
         command = Command(

@@ -1,6 +1,7 @@
 """The embedded host, driven by the real git: clones, refused pushes, changes pushed for review, hostile input, webhooks."""
 
 import base64
+import contextlib
 import random
 import socket
 import subprocess
@@ -356,7 +357,11 @@ def test_a_client_that_goes_away_leaves_nothing_running(served: Served, clone: C
     )
 
     def children() -> list[str]:
-        return [one.name() for one in psutil.Process().children(recursive=True) if one.name().startswith("git")]
+        names = []
+        for one in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.NoSuchProcess):  # it may end while it is looked at
+                names.append(one.name())
+        return [name for name in names if name.startswith("git")]
 
     with socket.create_connection((address.host, address.port or 0)) as connection:
         connection.sendall(head.encode())
