@@ -116,7 +116,7 @@ def test_a_slow_release_is_rolled_back(delivery: Delivery) -> None:
     first = released(delivery, "one")
     delivery.host.policy = POLICY.replace("p99_latency = 30", "p99_latency = 3")
     attempt = delivery.attempt("two", DELAY="1.5")
-    with Load(delivery.platform.url(ENVIRONMENT), 100) as load:
+    with Load(delivery.platform.url(ENVIRONMENT), 200) as load:
         result = roll_out(delivery.services, attempt.id, run_id="run-2", log=delivery.log)
         count = load.stop()
     assert result.outcome is Outcome.FAILED, (result, delivery.lines)
@@ -175,7 +175,7 @@ class Background:
 def test_cancelling_in_mid_canary_goes_back_first(delivery: Delivery) -> None:
     first = released(delivery, "one")
     attempt = delivery.attempt("two")
-    with Load(delivery.platform.url(ENVIRONMENT), 100) as load:
+    with Load(delivery.platform.url(ENVIRONMENT), 200) as load:
         done = Background(delivery, attempt.id, "run-2")
         wait_until(lambda: stored_or_none(delivery, attempt.id, Phase.BAKING), 20)
         delivery.run_for("run-2").stop()
@@ -195,7 +195,7 @@ def test_cancelling_in_mid_canary_goes_back_first(delivery: Delivery) -> None:
 def test_kill_9_of_the_canary_rolls_back(delivery: Delivery) -> None:
     first = released(delivery, "one")
     attempt = delivery.attempt("two")
-    with Load(delivery.platform.url(ENVIRONMENT), 100) as load:
+    with Load(delivery.platform.url(ENVIRONMENT), 200) as load:
         done = Background(delivery, attempt.id, "run-2")
         wait_until(lambda: stored_or_none(delivery, attempt.id, Phase.BAKING), 20)
         program = next(name for name in delivery.supervision.programs() if attempt.head_sha[:12] in name)
@@ -227,7 +227,7 @@ def test_kill_9_of_envoy_recovers_with_its_weights(delivery: Delivery) -> None:
         count = load.stop()
     measured(f"kill -9 of Envoy at 50/s: {count}")
     attempt = delivery.attempt("two")
-    with Load(url, 100):
+    with Load(url, 200):
         result = roll_out(delivery.services, attempt.id, run_id="run-2", log=delivery.log)
     assert result.outcome is Outcome.PASSED, (result.reason, delivery.lines)
 
@@ -247,7 +247,7 @@ def test_a_killed_worker_is_succeeded_by_another(delivery: Delivery, phase: Phas
     first = released(delivery, "one")
     attempt = delivery.attempt("two", **({"ERRORS": "0.9", "DEAF": "1"} if phase is Phase.ROLLING_BACK else {}))
     root = Path(__file__).parents[2]
-    with Load(delivery.platform.url(ENVIRONMENT), 100) as load:
+    with Load(delivery.platform.url(ENVIRONMENT), 200) as load:
         worker = subprocess.Popen(
             [sys.executable, "-c", WORKER, str(delivery.home), str(attempt.id)], cwd=root, stdout=subprocess.DEVNULL
         )
@@ -280,7 +280,7 @@ def test_what_a_killed_worker_left_is_taken_back_by_the_next_release(delivery: D
     finally:
         worker.kill()
         worker.wait()
-    with Load(delivery.platform.url(ENVIRONMENT), 100):
+    with Load(delivery.platform.url(ENVIRONMENT), 200):
         third = released(delivery, "three")
     assert stored(delivery, attempt.id).phase is Phase.STABLE
     assert delivery.live() == {third: 100}
@@ -318,7 +318,7 @@ def test_a_release_that_never_becomes_healthy_is_refused_with_its_output(deliver
 def test_a_promoted_release_that_falls_ill_is_taken_back(delivery: Delivery) -> None:
     first = released(delivery, "one")
     attempt = delivery.attempt("two")
-    with Load(delivery.platform.url(ENVIRONMENT), 100):
+    with Load(delivery.platform.url(ENVIRONMENT), 200):
         promoted = roll_out(delivery.services, attempt.id, run_id="run-2", log=delivery.log)
     assert promoted.outcome is Outcome.PASSED, (promoted.reason, delivery.lines)
     program = next(name for name in delivery.supervision.programs() if attempt.head_sha[:12] in name)
