@@ -74,7 +74,8 @@ def main() -> int:
         kingfisher = Path(sys.executable).parent / "kingfisher"
         (folder / "Makefile").write_text(MAKEFILE.format(bin=programs, kingfisher=kingfisher, scratch=folder))
         make = ["make", "-s", "-j2", "-f", str(folder / "Makefile"), "check"]
-        forge = [sys.executable, "-m", "forge_dagster.cli", "check", str(shop)]
+        forge = [sys.executable, "-m", "forge_dagster.cli", "check", str(shop), "--fresh"]
+        forge += ["--stage", "fast", "--gate", "coverage"]
         for argv in (make, forge):
             timed(argv, shop, environment)
         pairs = [(timed(make, shop, environment), timed(forge, shop, environment)) for _ in range(rounds)]

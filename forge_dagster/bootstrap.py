@@ -10,17 +10,18 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from forge_dagster.domain.graph import GateSpec
+from forge_dagster.domain.graph import GateSpec, Job
 from forge_dagster.domain.policy import POLICY_FILE
 from forge_dagster.domain.releases import slug
 from forge_dagster.domain.settings import HostSettings, Ports, Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE, parse_settings
 from forge_dagster.errors import ConfigurationError, WorkspaceError
-from forge_dagster.ports import Checkout, GitHost, Platform, Run, Services, Supervision
+from forge_dagster.ports import Checkout, GitHost, Platform, Reviewer, Services, Supervision
 
 if TYPE_CHECKING:
     from forge_dagster.hosts.embedded import EmbeddedHost
     from forge_dagster.usecases.check import LocalCheck
+    from forge_dagster.workspace.processes import ProcessRun
     from forge_dagster.workspace.supervision import SupervisordSupervision
 
 PORTS_FILE = "ports.json"
@@ -114,23 +115,28 @@ def _services(home: Path, _process: int) -> Services:
     from forge_dagster.ledger.sql import SqlLedger
     from forge_dagster.signals.envoy import EnvoySignals
     from forge_dagster.workspace.checkout import LocalWorkspace
+    from forge_dagster.workspace.memo import FolderMemo
     from forge_dagster.workspace.processes import ProcessRun, SystemClock
+    from forge_dagster.workspace.services import LocalServices
 
     settings = load_settings(home)
     hosts = {host.name: _host(host, settings) for host in settings.hosts}
-    keeper = supervision(home)
+    keeper, host_of, run_for = supervision(home), _host_finder(settings, hosts), _runs(home)
     return Services(
         settings=settings,
         ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}"),
         workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}")),
         clock=SystemClock(),
-        host_of=_host_finder(settings, hosts),
+        host_of=host_of,
         hosts=hosts,
-        run_for=_runs(home),
+        run_for=run_for,
+        services_for=lambda run_id: LocalServices(home=home, run=run_for(run_id)),
         platforms=_platforms(home, keeper),
         signals=EnvoySignals(home=home),
         gates=registry.gates(),
         tools=tuple(registry.tools().values()),
+        reviewer=_reviewer(settings, host_of),
+        memo_of=lambda attempt: FolderMemo(home / "memo" / attempt.job.value / attempt.repository),
         run_url=lambda run_id: f"http://127.0.0.1:{load_settings(home).ports.dagster}/runs/{run_id}",
     )
 
@@ -144,14 +150,14 @@ def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
     return made
 
 
-def _runs(home: Path) -> Callable[[str], Run]:
+def _runs(home: Path) -> "Callable[[str], ProcessRun]":
     """One Run per Dagster run in this process, so that cancelling reaches the tools of every gate."""
     from forge_dagster.workspace.processes import ProcessRun
 
-    made: dict[str, Run] = {}
+    made: dict[str, ProcessRun] = {}
     lock = threading.Lock()
 
-    def run_for(run_id: str) -> Run:
+    def run_for(run_id: str) -> ProcessRun:
         with lock:
             if run_id not in made:
                 made[run_id] = ProcessRun(home=home, run_id=run_id)
@@ -203,6 +209,16 @@ def _host_finder(settings: Settings, hosts: Mapping[str, GitHost]) -> Callable[[
     return host_of
 
 
+def _reviewer(settings: Settings, host_of: Callable[[str], GitHost] | None) -> Reviewer | None:
+    """Whom the operator has named for gate `review`. Raises ConfigurationError for one that lacks what its kind needs."""
+    named = settings.reviewer
+    if named is None or (named.kind == "comments" and host_of is None):
+        return None
+    from forge_dagster.agents.reviewers.wiring import reviewer
+
+    return reviewer(named, home=settings.home, host_of=host_of, read_key=_read_token)
+
+
 @contextmanager
 def local_check(
     path: Path,
@@ -211,16 +227,24 @@ def local_check(
     base: str | None = None,
     head: str | None = None,
     workers: int | None = None,
+    fresh: bool = False,
     log: Callable[[str, str], None] = lambda _gate, _line: None,
 ) -> Iterator["LocalCheck"]:
     """Means to check `path` with no server, ledger or host; what it started and its scratch folder are gone at the end.
+
+    `fresh`: every gate is asked anew, whatever was answered before.
 
     Raises UsageError (no repository, no such revision), ConfigurationError (forge.toml), WorkspaceError.
     """
     from forge_dagster import registry
     from forge_dagster.usecases.check import LocalCheck, default_workers
+    from forge_dagster.usecases.remember import Memory
     from forge_dagster.workspace.checkout import LocalWorkspace, local_checkout
+    from forge_dagster.workspace.circumstances import circumstances
+    from forge_dagster.workspace.contents import tree_contents
+    from forge_dagster.workspace.memo import FolderMemo
     from forge_dagster.workspace.processes import ProcessRun, SystemClock
+    from forge_dagster.workspace.services import LocalServices
 
     home = home_folder()
     try:
@@ -234,13 +258,31 @@ def local_check(
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
             checkout = local_checkout(path, base, head, run)
             _refuse_broken_policy(checkout)
+            settings, environments, clock = load_settings(home), LocalWorkspace(home, run).environments, SystemClock()
+            memory = Memory(
+                memo=FolderMemo(home / "memo" / "check" / slug(str(path.resolve()))),
+                checkout=checkout,
+                contents=lambda: tree_contents(checkout.root, run),
+                around=lambda: circumstances(
+                    checkout,
+                    environments=environments,
+                    tools=registry.tools(),
+                    settings=settings,
+                    job=Job.CHANGE,
+                ),
+                clock=clock,
+            )
             yield LocalCheck(
                 checkout=checkout,
                 specs=specs,
                 gates=registry.gates(),
-                environments=LocalWorkspace(home, run).environments,
+                environments=environments,
                 run=run,
-                clock=SystemClock(),
+                clock=clock,
+                services=LocalServices(home=home, run=run),
+                settings=settings,
+                reviewer=_reviewer(settings, None),
+                memory=None if fresh or not settings.memo else memory,
                 scratch=Path(scratch),
                 workers=workers or default_workers(),
                 cache=home / "cache" / "check" / slug(str(path.resolve())),

@@ -35,6 +35,14 @@ class WorkspaceError(ForgeError):
     """A checkout or an environment could not be made."""
 
 
+class ServiceFailed(WorkspaceError):
+    """A service that tests need did not come up, or ended by itself before it had."""
+
+
+class SetupFailed(WorkspaceError):
+    """A setup command of a service, such as a migration, ran and failed: perhaps by the change's fault."""
+
+
 class Conflict(WorkspaceError):
     """The change cannot be merged into its base: the author's to resolve, so the change is at fault."""
 

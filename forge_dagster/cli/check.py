@@ -35,7 +35,11 @@ def command(
     jobs: Annotated[
         int | None, typer.Option("--jobs", "-j", min=1, max=64, help="Gates at once (default: processors).")
     ] = None,
+    fresh: Annotated[bool, typer.Option(help="Ask every gate anew, also where nothing changed since it answered.")] = False,
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Show what the tools print.")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="Show what is detected and which tools would run, and why; run nothing.")
+    ] = False,
 ) -> None:
     """Run the gates on a repository; nothing is sent anywhere.
 
@@ -47,14 +51,22 @@ def command(
     from forge_dagster.cli.check_text import Reporter
     from forge_dagster.cli.terminal import Terminal
     from forge_dagster.domain.outcomes import Outcome
+    from forge_dagster.errors import UsageError
     from forge_dagster.usecases.check import check, select_gates
 
     specs = select_gates(stage or (), gate or ())
+    if explain:
+        from forge_dagster.cli import explain as explaining
+
+        if form is Format.SARIF:
+            raise UsageError("there is no SARIF of an explanation", hint="use --format json")
+        explaining.command(path, specs=specs, base=base, head=head, as_json=form is Format.JSON, output=output)
+        return
     to_screen = form is Format.TEXT and output is None
     reporter = Reporter(Terminal(sys.stdout if to_screen else sys.stderr), quiet=not to_screen, verbose=verbose)
     try:
         reporter.preparing("reading the repository")
-        with local_check(path, specs=specs, base=base, head=head, workers=jobs, log=reporter.log) as work:
+        with local_check(path, specs=specs, base=base, head=head, workers=jobs, fresh=fresh, log=reporter.log) as work:
             reporter.head(work.checkout)
             checked = check(work, progress=reporter.progress)
     finally:

@@ -5,7 +5,8 @@ import threading
 
 from forge_dagster.cli.terminal import Terminal, plain
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.outcomes import Outcome, Severity
+from forge_dagster.domain.graph import GATES
+from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 from forge_dagster.domain.results import GateResult
 from forge_dagster.ports import Checkout
 from forge_dagster.usecases.check import Checked, GateEvent
@@ -26,6 +27,12 @@ _WORDS = {
     Outcome.ERRORED: "ERRORED",
     Outcome.SKIPPED: "skipped",
     Outcome.NOT_RUN: "not run",
+}
+_WIDTH = max(len(spec.name) for spec in GATES if spec.local)
+_OTHERS = {
+    Attribution.PREEXISTING: "the base has it too",
+    Attribution.FLAKY: "flaky",
+    Attribution.INFRASTRUCTURE: "the surroundings' doing",
 }
 _SEVERITIES = {Severity.ERROR: "bad", Severity.WARNING: "odd", Severity.NOTE: "dim"}
 
@@ -104,14 +111,14 @@ def gate_line(terminal: Terminal, result: GateResult) -> str:
     """`  lint       FAILED    0.41s  2 findings  (ruff 0.17.1)`."""
     word = terminal.style(f"{_WORDS[result.outcome]:8}", _STYLES[result.outcome])
     ran = result.outcome not in (Outcome.SKIPPED, Outcome.NOT_RUN)
-    parts = [f"  {result.gate:10} {word} {seconds(result.duration_s) if ran else '':>7}"]
+    parts = [f"  {result.gate:{_WIDTH}} {word} {seconds(result.duration_s) if ran else '':>7}"]
     if result.findings_total:
         parts.append(count(result.findings_total, "finding"))
-    if result.cached:
-        parts.append("from the record")
     if result.reason:
         parts.append(plain(result.reason))
     parts += [f"{name.replace('_', ' ')} {value:.4g}" for name, value in sorted(result.metrics.items())]
+    if result.over_target:
+        parts.append(terminal.style(result.over_target, "odd"))
     if result.tools:
         tools = ", ".join(plain(f"{tool.tool} {tool.version}") for tool in result.tools)
         parts.append(terminal.style(f"({tools})", "dim"))
@@ -138,6 +145,8 @@ def _finding(terminal: Terminal, finding: Finding) -> None:
         place = f"{place}:{finding.column}"
     words = [terminal.style(place, "place")] if place else []
     words.append(terminal.style(finding.severity.value, _SEVERITIES[finding.severity]))
+    if finding.attribution in _OTHERS:
+        words.append(terminal.style(f"({_OTHERS[finding.attribution]})", "dim"))
     first, *rest = finding.message.strip().splitlines() or [finding.rule]
     words += [plain(first), terminal.style(f"[{plain(f'{finding.tool} {finding.rule}')}]", "dim")]
     terminal.line("  " + " ".join(words))

@@ -8,7 +8,7 @@ from typing import Any
 
 from forge_dagster.domain.decisions import Risk
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.graph import GATES
+from forge_dagster.domain.graph import GATES, gate_spec
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.results import GateResult, ToolRun
 
@@ -21,13 +21,14 @@ NO_LANGUAGE = "no recognised language: nothing but secrets and integrity looked 
 NOTHING_EXAMINED = "nothing was examined: every gate was skipped"
 
 
-def overall_outcome(results: Iterable[GateResult], *, kind_declared: bool = False) -> tuple[Outcome, str]:
+def overall_outcome(results: Iterable[GateResult], *, kind_declared: bool = False, light: bool = False) -> tuple[Outcome, str]:
     """The whole of a check, with the reason where it is ERRORED: FAILED first, then ERRORED, and silence is never PASSED.
 
-    `kind_declared` says that `forge.toml` has [project].kind, so that a repository without code is meant to be one.
-    A gate that did not run because a gate before it stopped the line adds nothing to that gate's own outcome.
+    `kind_declared` says that `forge.toml` has [project].kind, so that a repository without code is meant to be one; `light`
+    that the change touches documents only (domain.light), so that nothing had to look at code. A gate that did not run because
+    a gate before it stopped the line adds nothing to that gate's own outcome. Advisory gates count for nothing.
     """
-    given = tuple(results)
+    given = tuple(result for result in results if not gate_spec(result.gate).advisory)
     outcomes = {result.outcome for result in given}
     if Outcome.FAILED in outcomes:
         return Outcome.FAILED, ""
@@ -37,7 +38,7 @@ def overall_outcome(results: Iterable[GateResult], *, kind_declared: bool = Fals
     if not passed:
         return Outcome.ERRORED, NOTHING_EXAMINED
     of_code = {result.gate for result in given} - LANGUAGE_FREE
-    if of_code and passed <= LANGUAGE_FREE and not kind_declared:
+    if of_code and passed <= LANGUAGE_FREE and not kind_declared and not light:
         return Outcome.ERRORED, NO_LANGUAGE
     return Outcome.PASSED, ""
 

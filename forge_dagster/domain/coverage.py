@@ -1,13 +1,13 @@
 """Whether the tests execute what a change adds, and no less of the whole than before."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from forge_dagster.domain.changes import Change, ChangedFile
-from forge_dagster.domain.coverage_report import Coverage, FileCoverage
+from forge_dagster.domain.coverage_report import Coverage, FileCoverage, merge_coverage
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity
-from forge_dagster.domain.policy import CoverageSection
+from forge_dagster.domain.policy_gates import CoverageSection
 from forge_dagster.domain.sources import code_lines, is_test
 
 
@@ -67,13 +67,16 @@ def judge_coverage(
     section: CoverageSection,
     is_source: Callable[[str], bool],
     sources: Mapping[str, str] | None = None,
+    *,
+    whole: Coverage | None = None,
 ) -> CoverageJudgement:
     """Judge new code and the whole (specification, stage 2: 90% line, 80% branch of new code, no overall decrease).
 
     Only lines that the change adds or edits and that can be executed count as new code; none of them is "not applicable",
     never 0%. A changed source file that `head` lacks counts as uncovered (its lines by `code_lines` of `sources`), and so does
     a file that only `base` has, unless the change removed it. The whole has decreased when its percentage is lower than
-    `base`'s and more of its lines are uncovered: deleting covered code alone is no decrease.
+    `base`'s and more of its lines are uncovered: deleting covered code alone is no decrease. `whole` is what is compared with
+    `base`, where `head` holds more than the tests that `base` was measured by (see `comparable`).
     """
     texts = sources or {}
     new = [_new_code(f, head, texts.get(f.path, "")) for f in change.files if f.status != "removed" and is_source(f.path)]
@@ -88,7 +91,8 @@ def judge_coverage(
         text = texts.get(one.file, "").splitlines()
         findings += _line_findings(one, text, _weight(lines.reaches(section.new_lines)))
         findings += _branch_findings(one, text, _weight(arms.reaches(section.new_branches)))
-    overall = overall_lines({**_forgotten(change, head, base or {}), **head}, is_source)
+    like = head if whole is None else whole
+    overall = overall_lines({**_forgotten(change, like, base or {}), **like}, is_source)
     before = overall_lines(base or {}, is_source)
     if before.total and not section.allow_decrease and _decreased(before, overall):
         faults.append(f"overall line coverage falls from {before.percent:.2f}% to {_percent(overall):.2f}%")
@@ -106,6 +110,23 @@ def judge_coverage(
     elif not lines.total:
         outcome, reason = Outcome.SKIPPED, "not applicable: the change adds no line that a test could execute"
     return CoverageJudgement(outcome=outcome, reason=reason, metrics=metrics, findings=tuple(findings))
+
+
+def comparable(unit: Coverage, integration: Coverage, change: Change, integration_tests: Collection[str]) -> Coverage:
+    """What of the head is to be compared with the base, of which only the unit tests can be run (no services are there for it).
+
+    What integration tests execute counts on the lines that the change adds, which they may be the only ones to cover; and
+    everywhere where the change touches such a test, since coverage may then have moved from one kind to the other.
+    """
+    if not set(integration_tests).isdisjoint(change.paths):
+        return merge_coverage([unit, integration])
+    added = {file.path: file.added_lines for file in change.files}
+    new = {
+        path: FileCoverage(path=path, executed=one.executed & added[path], missing=one.missing & added[path])
+        for path, one in integration.items()
+        if path in added
+    }
+    return merge_coverage([unit, new])
 
 
 def may_decrease(change: Change, head: Coverage, is_source: Callable[[str], bool]) -> bool:

@@ -15,13 +15,17 @@ SCHEMA = "forge.coverage/1"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileCoverage:
-    """Lines of one file by what became of them. `branches` is line -> (taken, all) for lines that branch."""
+    """Lines of one file by what became of them. `branches` is line -> (taken, all) for lines that branch.
+
+    `arms` is line -> names of the taken ones, where the report has any: what two reports took together is then known.
+    """
 
     path: str
     executed: frozenset[int] = frozenset()
     missing: frozenset[int] = frozenset()
     excluded: frozenset[int] = frozenset()
     branches: Mapping[int, tuple[int, int]] = field(default_factory=dict)
+    arms: Mapping[int, frozenset[str]] = field(default_factory=dict)
 
     @property
     def coverable(self) -> frozenset[int]:
@@ -69,7 +73,8 @@ def parse_coverage_py(report: Mapping[str, Any], roots: Sequence[str], directory
             continue
         if not isinstance(body, dict) or not isinstance(body.get("executed_lines"), list):
             return None
-        taken = Counter(_line(arc[0]) for arc in _lists(body.get("executed_branches")) if arc)
+        arcs = [arc for arc in _lists(body.get("executed_branches")) if arc]
+        taken = Counter(_line(arc[0]) for arc in arcs)
         untaken = Counter(_line(arc[0]) for arc in _lists(body.get("missing_branches")) if arc)
         found[path] = FileCoverage(
             path=path,
@@ -77,6 +82,7 @@ def parse_coverage_py(report: Mapping[str, Any], roots: Sequence[str], directory
             missing=_lines(body.get("missing_lines")),
             excluded=_lines(body.get("excluded_lines")),
             branches={line: (taken[line], taken[line] + untaken[line]) for line in (taken | untaken) if line is not None},
+            arms=_named((_line(arc[0]), str(arc[-1])) for arc in arcs),
         )
     return found
 
@@ -99,7 +105,8 @@ def parse_istanbul(report: Mapping[str, Any], roots: Sequence[str], directory: s
             path=path,
             executed=frozenset(line for line, count in hits.items() if count > 0),
             missing=frozenset(line for line, count in hits.items() if count <= 0),
-            branches=_istanbul_branches(body),
+            branches=(arms := _istanbul_branches(body))[0],
+            arms=arms[1],
         )
     return found
 
@@ -111,20 +118,23 @@ def parse_lcov(text: str, roots: Sequence[str], directory: str = "") -> Coverage
     path: str | None = None
     hits: dict[int, float] = {}
     arms: dict[int, tuple[int, int]] = {}
+    names: list[tuple[int | None, str]] = []
     for raw in text.splitlines():
         kind, _, value = raw.strip().partition(":")
         parts = value.split(",")
         line = _line(parts[0]) if kind in ("DA", "BRDA") else None
         if kind == "SF":
-            seen, path, hits, arms = True, relative(value, roots, directory), {}, {}
+            seen, path, hits, arms, names = True, relative(value, roots, directory), {}, {}, []
         elif kind == "DA" and line is not None and len(parts) > 1:
             hits[line] = max(hits.get(line, 0.0), _count(parts[1]))
         elif kind == "BRDA" and line is not None and len(parts) > 3:
             taken, total = arms.get(line, (0, 0))
             arms[line] = (taken + (_count(parts[3]) > 0), total + 1)
+            names += [(line, f"{parts[1]}.{parts[2]}")] if _count(parts[3]) > 0 else []
         elif kind == "end_of_record" and path is not None:
             executed = frozenset(number for number, count in hits.items() if count > 0)
-            found[path] = FileCoverage(path=path, executed=executed, missing=frozenset(hits) - executed, branches=arms)
+            missing = frozenset(hits) - executed
+            found[path] = FileCoverage(path=path, executed=executed, missing=missing, branches=arms, arms=_named(names))
             path = None
     return found if seen else None
 
@@ -136,18 +146,25 @@ def merge_coverage(reports: Iterable[Coverage]) -> Coverage:
         for path, one in report.items():
             other = merged.get(path, FileCoverage(path=path))
             executed = one.executed | other.executed
-            arms = {
-                line: max(one.branches.get(line, (0, 0)), other.branches.get(line, (0, 0)))
-                for line in {**one.branches, **other.branches}
-            }
+            lines = {**one.branches, **other.branches}
             merged[path] = FileCoverage(
                 path=path,
                 executed=executed,
                 missing=(one.missing | other.missing) - executed,
                 excluded=(one.excluded | other.excluded) - executed,
-                branches=arms,
+                branches={line: _taken_by_either(line, one, other) for line in lines},
+                arms={line: one.arms.get(line, frozenset()) | other.arms.get(line, frozenset()) for line in lines},
             )
     return merged
+
+
+def _taken_by_either(line: int, one: FileCoverage, other: FileCoverage) -> tuple[int, int]:
+    """Arms taken by one or the other; by the better of both where the reports do not name all that were taken alike."""
+    (taken, total), (also, all_) = one.branches.get(line, (0, 0)), other.branches.get(line, (0, 0))
+    names, others = one.arms.get(line, frozenset()), other.arms.get(line, frozenset())
+    if total == all_ and len(names) == taken and len(others) == also:
+        return min(len(names | others), total), total
+    return max((taken, total), (also, all_))
 
 
 def dump_coverage(coverage: Coverage) -> bytes:
@@ -157,7 +174,7 @@ def dump_coverage(coverage: Coverage) -> bytes:
             "executed": sorted(one.executed),
             "missing": sorted(one.missing),
             "excluded": sorted(one.excluded),
-            "branches": [[line, *counts] for line, counts in sorted(one.branches.items())],
+            "branches": [[line, *counts, sorted(one.arms.get(line, ()))] for line, counts in sorted(one.branches.items())],
         }
         for path, one in sorted(coverage.items())
     }
@@ -192,22 +209,25 @@ def _parse_own(report: Mapping[str, Any]) -> Coverage | None:
     for path, body in files.items():
         if not isinstance(body, dict):
             return None
-        rows = [row for row in _lists(body.get("branches")) if len(row) == 3 and _line(row[0]) is not None]
+        rows = [row for row in _lists(body.get("branches")) if len(row) in (3, 4) and _line(row[0]) is not None]
         found[path] = FileCoverage(
             path=path,
             executed=_lines(body.get("executed")),
             missing=_lines(body.get("missing")),
             excluded=_lines(body.get("excluded")),
             branches={int(row[0]): (int(_count(row[1])), int(_count(row[2]))) for row in rows},
+            arms=_named((_line(row[0]), str(name)) for row in rows for name in _items(row[3] if len(row) == 4 else None)),
         )
     return found
 
 
-def _istanbul_branches(body: Mapping[str, Any]) -> dict[int, tuple[int, int]]:
+def _istanbul_branches(body: Mapping[str, Any]) -> tuple[dict[int, tuple[int, int]], dict[int, frozenset[str]]]:
+    """Line -> (taken, all), and line -> names of the taken arms."""
     places, counts = body.get("branchMap"), body.get("b")
     branches: dict[int, tuple[int, int]] = {}
+    names: list[tuple[int | None, str]] = []
     if not isinstance(places, dict) or not isinstance(counts, dict):
-        return branches
+        return branches, {}
     for key, place in places.items():
         arms = counts.get(key)
         if not isinstance(place, dict) or not isinstance(arms, list):
@@ -216,7 +236,17 @@ def _istanbul_branches(body: Mapping[str, Any]) -> dict[int, tuple[int, int]]:
         if line is not None:
             taken, total = branches.get(line, (0, 0))
             branches[line] = (taken + sum(_count(arm) > 0 for arm in arms), total + len(arms))
-    return branches
+            names += [(line, f"{key}.{number}") for number, arm in enumerate(arms) if _count(arm) > 0]
+    return branches, _named(names)
+
+
+def _named(pairs: Iterable[tuple[int | None, str]]) -> dict[int, frozenset[str]]:
+    """Line -> the names of its taken arms."""
+    found: dict[int, set[str]] = {}
+    for line, name in pairs:
+        if line is not None:
+            found.setdefault(line, set()).add(name[:40])
+    return {line: frozenset(names) for line, names in found.items()}
 
 
 def _start_line(place: object) -> int | None:

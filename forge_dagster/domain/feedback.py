@@ -13,7 +13,7 @@ from forge_dagster.domain.check_report import check_report
 from forge_dagster.domain.decisions import Decision, Verdict
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.markdown import code, json_block
-from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.results import GateResult
 
@@ -86,9 +86,29 @@ def comment(feedback: Feedback) -> str:
     return _fit(lambda kept: _comment(feedback, kept))
 
 
+def early_comment(attempt: Attempt, result: GateResult, run_url: str) -> str:
+    """What stands in the comment's place while the other gates are still at work: the first fast gate that failed."""
+
+    def render(kept: int) -> str:
+        lines = [
+            MARKER,
+            f"## Forge: {result.gate} failed",
+            "",
+            "The other fast gates are still at work; this already rejects.",
+            "",
+        ]
+        lines += [*_gate_lines(result, min(kept, _SHOWN)), "", f"- {code(_reproduce(attempt, result.gate))}"]
+        lines += ["", f"Head: {code(attempt.head_sha)}", *([f"Run: <{run_url}>"] if run_url else [])]
+        found = [finding.model_dump(mode="json") for finding in result.findings[:kept]]
+        early = {"schema": "forge.early/1", "head": attempt.head_sha, "gate": result.gate, "findings": found}
+        return "\n".join([*lines, "", "### For programs", "", json_block(early), ""])
+
+    return _fit(render)
+
+
 def checks(feedback: Feedback) -> tuple[CheckView, ...]:
     """One check per gate, then VERDICT_CHECK. What is not PASSED or SKIPPED is never shown as a success."""
-    views = [_gate_check(feedback, result) for result in feedback.results.values()]
+    views = [gate_check(feedback.attempt, result, feedback.run_url) for result in feedback.results.values()]
     return (*views, _verdict_check(feedback))
 
 
@@ -149,6 +169,7 @@ def _comment(feedback: Feedback, kept: int) -> str:
     lines += ["", "### Gates", ""]
     for result in feedback.results.values():
         lines += _gate_lines(result, min(kept, _SHOWN))
+    lines += _not_yours(feedback, min(kept, _SHOWN))
     lines += ["", "### What to do", "", what_to_do(feedback), ""]
     broken = [r.gate for r in feedback.results.values() if r.outcome in (Outcome.FAILED, Outcome.ERRORED)]
     for gate in broken:
@@ -163,13 +184,69 @@ def _comment(feedback: Feedback, kept: int) -> str:
 
 
 def _gate_lines(result: GateResult, kept: int) -> list[str]:
+    """The gate and what the change is to answer for; of the rest only how much there is."""
     lines = [f"- {_SIGNS[result.outcome]} **{result.gate}** {result.outcome.value.replace('_', ' ')}"]
-    if (reason := code(result.reason)) and result.outcome is not Outcome.PASSED:
+    if (reason := code(result.reason)) and _tells(result):
         lines[0] += f": {reason}"
-    lines += [f"  - {_finding_line(finding)}" for finding in result.findings[:kept]]
-    hidden = result.findings_total - min(kept, len(result.findings))
+    if result.over_target:
+        lines[0] += f" ({result.over_target})"
+    others = [finding for finding in result.findings if _is_others(finding, result)]
+    own = [finding for finding in result.findings if not _is_others(finding, result)]
+    lines += [f"  - {_finding_line(finding)}" for finding in own[:kept]]
+    hidden = result.findings_total - len(others) - min(kept, len(own))
     if hidden > 0:
         lines.append(f"  - … and {hidden} more finding{'s' if hidden != 1 else ''}")
+    if others:
+        lines.append(f"  - {len(others)} not of this change's doing, see below")
+    return lines
+
+
+def _tells(result: GateResult) -> bool:
+    """Whether the gate's reason is worth reading: a pass needs none, unless something was overlooked on purpose."""
+    return result.outcome is not Outcome.PASSED or any(f.attribution is Attribution.PREEXISTING for f in result.findings)
+
+
+def _is_others(finding: Finding, result: GateResult) -> bool:
+    """Whether the change need not answer for it. A gate that FAILED by nothing but flaky tests failed by the change's own."""
+    if finding.severity is not Severity.ERROR:
+        return False
+    if finding.attribution is Attribution.FLAKY and result.outcome is Outcome.FAILED:
+        blamed = (Attribution.NEW, Attribution.UNKNOWN)
+        return any(other.severity is Severity.ERROR and other.attribution in blamed for other in result.findings)
+    return finding.attribution in _OTHERS
+
+
+_NAMES = {
+    Attribution.PREEXISTING: "baseline red",
+    Attribution.FLAKY: "flaky",
+    Attribution.INFRASTRUCTURE: "surroundings",
+}
+_OTHERS: Mapping[Attribution, str] = {
+    Attribution.PREEXISTING: "**Baseline red**: the base has these too. They do not count against the change, but a person has "
+    "to look before it is merged.",
+    Attribution.FLAKY: "**Flaky**: failed, then passed alone on the same input. That is neither a pass nor a fault of the "
+    "change; it is to be run again.",
+    Attribution.INFRASTRUCTURE: "**Surroundings**: nearly everything failed at once. Whoever runs Forge is to look at that.",
+}
+
+
+def _not_yours(feedback: Feedback, kept: int) -> list[str]:
+    """What failed and is not the change's doing, by why."""
+    lines: list[str] = []
+    for attribution, words in _OTHERS.items():
+        found = [
+            (result.gate, finding)
+            for result in feedback.results.values()
+            for finding in result.findings
+            if finding.attribution is attribution and _is_others(finding, result)
+        ]
+        if not found:
+            continue
+        lines += [] if lines else ["", "### Not this change's doing"]
+        lines += ["", words, ""]
+        lines += [f"- {gate}: {_finding_line(finding)}" for gate, finding in found[:kept]]
+        if len(found) > kept:
+            lines.append(f"- … and {len(found) - kept} more")
     return lines
 
 
@@ -193,16 +270,19 @@ def what_to_do(feedback: Feedback) -> str:
     return "Nothing: Forge merges it."
 
 
-def _gate_check(feedback: Feedback, result: GateResult) -> CheckView:
+def gate_check(attempt: Attempt, result: GateResult, run_url: str) -> CheckView:
+    """The check of one gate; what is not PASSED or SKIPPED is never shown as a success."""
+
     def render(kept: int) -> str:
         lines = [code(result.reason, 1000), ""] if result.reason else []
         lines += _gate_lines(result, kept)
+        lines += [f"  - {_NAMES[f.attribution]}: {_finding_line(f)}" for f in result.findings if _is_others(f, result)][:kept]
         for tool in result.tools:
             lines.append(f"- {code(f'{tool.tool} {tool.version}', 80)} {tool.outcome.value} {code(tool.reason)}".rstrip())
         if result.outcome in (Outcome.FAILED, Outcome.ERRORED):
-            lines += ["", f"To see it locally: {code(_reproduce(feedback.attempt, result.gate))}"]
-        if feedback.run_url:
-            lines += ["", f"Run: <{feedback.run_url}>"]
+            lines += ["", f"To see it locally: {code(_reproduce(attempt, result.gate))}"]
+        if run_url:
+            lines += ["", f"Run: <{run_url}>"]
         return "\n".join(lines)
 
     placed = (finding for finding in result.findings if finding.file is not None)

@@ -14,6 +14,12 @@ MAX_FINDINGS = 200
 MAX_MESSAGE = 2_000
 """Characters kept of a finding's message."""
 
+TEST_RULES = frozenset({"test-failed", "test-error"})
+"""Rules of a test that failed, and of one whose set-up or tear-down did; their `snippet` is the test's id."""
+
+FILE_RULES = frozenset({"unformatted"})
+"""Rules about a file as a whole: the line they name is only where its first fault is."""
+
 
 class Finding(BaseModel):
     """One fault. `file` is relative to the repository's root with forward slashes; lines and columns count from 1."""
@@ -42,18 +48,37 @@ class Finding(BaseModel):
         return self.file if self.line is None else f"{self.file}:{self.line}"
 
 
+def identity(finding: Finding) -> tuple[str, str, str, str]:
+    """What makes a finding the same one elsewhere: tool, rule, file and the text of its line (lacking that, its message).
+
+    Nothing in it moves when lines are inserted above. A failed test is known by its id alone, since it may fail in another
+    file, or in its set-up, the next time; what is said of a whole file, by the file.
+    """
+    if finding.file is not None and finding.rule in FILE_RULES:
+        return finding.tool, finding.rule, finding.file, ""
+    text = finding.snippet.strip()
+    if text and finding.category is Category.TEST and finding.rule in TEST_RULES:
+        return finding.tool, "test", "", text
+    return finding.tool, finding.rule, finding.file or "", text or finding.message
+
+
 def fingerprinted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     """Give each finding a fingerprint that survives moved lines, in order, without duplicates.
 
-    The digest covers tool, rule, file and the line's text (or, lacking it, the message), and the ordinal among equals:
-    the recipe of SARIF's partialFingerprints "primaryLocationLineHash".
+    The digest covers `identity` and the ordinal among equals: the recipe of SARIF's partialFingerprints
+    "primaryLocationLineHash". The same fault told twice (by a tool that looks twice, or for two parts of a repository) is one.
     """
-    seen: Counter[str] = Counter()
-    done: dict[str, Finding] = {}
-    for finding in dict.fromkeys(findings):
-        text = finding.snippet.strip() or finding.message
-        stem = "\0".join((finding.tool, finding.rule, finding.file or "", text))
-        seen[stem] += 1
-        digest = hashlib.sha256(f"{stem}\0{seen[stem]}".encode("utf-8", "surrogatepass")).hexdigest()[:24]
-        done[digest] = finding.model_copy(update={"fingerprint": digest, "message": finding.message[:MAX_MESSAGE]})
-    return tuple(done.values())
+    seen: Counter[tuple[str, str, str, str]] = Counter()
+    told: set[tuple[object, ...]] = set()
+    done: list[Finding] = []
+    for finding in findings:
+        own = identity(finding)
+        told_as = (*own, finding.file, finding.line, finding.column, finding.message)
+        if told_as in told:
+            continue
+        told.add(told_as)
+        seen[own] += 1
+        stem = "\0".join((*own, str(seen[own])))
+        digest = hashlib.sha256(stem.encode("utf-8", "surrogatepass")).hexdigest()[:24]
+        done.append(finding.model_copy(update={"fingerprint": digest, "message": finding.message[:MAX_MESSAGE]}))
+    return tuple(done)

@@ -6,6 +6,9 @@ from enum import StrEnum
 
 from forge_dagster.domain.outcomes import Outcome
 
+FAST_TARGET_S = 30.0
+"""Seconds for stage 1: its gates run side by side, and an agent waits for them (specification, stage 1)."""
+
 
 class Stage(StrEnum):
     """The eight stages of the specification; a stage is an asset group in Dagster."""
@@ -29,17 +32,27 @@ class Stage(StrEnum):
         """Name of the asset group, numbered so that the lineage reads from left to right."""
         return f"stage_{self.number}_{self.value}"
 
+    @property
+    def target_s(self) -> float | None:
+        """Seconds in which each of its gates should be done; a target that is shown and fails nothing. None: there is none."""
+        return FAST_TARGET_S if self is Stage.FAST else None
+
 
 class Job(StrEnum):
     """Which run of Forge a gate takes part in."""
 
     CHANGE = "change"
     RELEASE = "release"
+    NIGHTLY = "nightly"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSpec:
-    """A node of the graph. `local` gates also run in `forge check`, with no server."""
+    """A node of the graph. `local` gates also run in `forge check`, with no server.
+
+    `cost`: 1 seconds, 2 a minute, 3 minutes; of gates that may start, the cheaper go first. `advisory`: its failure blocks
+    nothing and its passing counts for nothing; what it finds may only ask for a person.
+    """
 
     name: str
     stage: Stage
@@ -48,42 +61,81 @@ class GateSpec:
     jobs: frozenset[Job] = frozenset({Job.CHANGE})
     local: bool = False
     always_run: bool = False
+    cost: int = 1
+    advisory: bool = False
 
 
 _FAST = ("format", "lint", "types", "secrets")
 _BOTH = frozenset({Job.CHANGE, Job.RELEASE})
 _RELEASE = frozenset({Job.RELEASE})
-_BEFORE_VERDICT = (*_FAST, "unit", "coverage", "integrity", "build", "preview", "smoke")
+_CHANGE = frozenset({Job.CHANGE})
+_WHOLE = frozenset({Job.CHANGE, Job.NIGHTLY})
+"""Gates that have something to say of a tree as such; the others judge what a change does to it."""
+_TESTS = ("unit", "property", "integration", "snapshot", "coverage")
+_ANALYSIS = ("sast", "sca", "mutation", "architecture", "integrity")
+_BEFORE_VERDICT = (*_FAST, *_TESTS, *_ANALYSIS, "review", "build", "preview", "smoke")
+
+
+def _fast(name: str, description: str) -> GateSpec:
+    return GateSpec(name=name, stage=Stage.FAST, jobs=_WHOLE, local=True, description=description)
+
+
+def _tests(name: str, description: str, *, waits_for: tuple[str, ...] = _FAST, cost: int = 2) -> GateSpec:
+    return GateSpec(
+        name=name, stage=Stage.TESTS, waits_for=waits_for, jobs=_WHOLE, local=True, cost=cost, description=description
+    )
+
+
+def _analysis(
+    name: str,
+    description: str,
+    *,
+    waits_for: tuple[str, ...] = _FAST,
+    jobs: frozenset[Job] = _WHOLE,
+    cost: int = 1,
+    advisory: bool = False,
+) -> GateSpec:
+    return GateSpec(
+        name=name,
+        stage=Stage.ANALYSIS,
+        waits_for=waits_for,
+        jobs=jobs,
+        local=True,
+        cost=cost,
+        advisory=advisory,
+        description=description,
+    )
+
 
 GATES: tuple[GateSpec, ...] = (
-    GateSpec(
-        name="format", stage=Stage.FAST, local=True, description="Code is laid out as the repository's formatter wants it."
+    _fast("format", "Code is laid out as the repository's formatter wants it."),
+    _fast("lint", "The repository's linter has nothing to say."),
+    _fast("types", "The repository's type checker accepts the code."),
+    _fast("secrets", "No commit of the change adds a credential."),
+    _tests("unit", "Every unit test passes, and there are some."),
+    _tests("property", "Property-based tests hold, with a seed that is recorded."),
+    _tests("integration", "Tests against real services pass, and the API keeps its OpenAPI contract.", cost=3),
+    _tests("snapshot", "No snapshot is obsolete, unchecked or newly written by a test run.", waits_for=("unit",), cost=1),
+    _tests(
+        "coverage",
+        "New code is covered (90% of lines, 80% of branches) and overall coverage does not fall.",
+        waits_for=("unit", "integration"),
+        cost=1,
     ),
-    GateSpec(name="lint", stage=Stage.FAST, local=True, description="The repository's linter has nothing to say."),
-    GateSpec(name="types", stage=Stage.FAST, local=True, description="The repository's type checker accepts the code."),
-    GateSpec(name="secrets", stage=Stage.FAST, local=True, description="No commit of the change adds a credential."),
-    GateSpec(
-        name="unit", stage=Stage.TESTS, waits_for=_FAST, local=True, description="Every unit test passes, and there are some."
-    ),
-    GateSpec(
-        name="coverage",
-        stage=Stage.TESTS,
-        waits_for=("unit",),
-        local=True,
-        description="New code is covered (90% of lines, 80% of branches) and overall coverage does not fall.",
-    ),
-    GateSpec(
-        name="integrity",
-        stage=Stage.ANALYSIS,
-        waits_for=_FAST,
-        local=True,
-        description="The change is by whom it says it is, and does not touch what it is judged by.",
+    _analysis("integrity", "The change is by whom it says it is, and does not touch what it is judged by.", jobs=_CHANGE),
+    _analysis("architecture", "The change adds no forbidden dependency and no import cycle."),
+    _analysis("sast", "Static analysis finds no weakness that the change adds.", cost=2),
+    _analysis("sca", "No dependency has a known vulnerability that the change brings in.", cost=2),
+    _analysis("mutation", "Tests notice at least 75% of the faults planted in changed code.", waits_for=("unit",), cost=3),
+    _analysis(
+        "review", "A reviewer's opinion, asked for by policy; it never blocks and never approves.", cost=2, advisory=True
     ),
     GateSpec(
         name="build",
         stage=Stage.PREVIEW,
-        waits_for=("coverage", "integrity"),
+        waits_for=(*_TESTS, *_ANALYSIS),
         jobs=_BOTH,
+        cost=2,
         description="The artifact that would be deployed can be built.",
     ),
     GateSpec(
@@ -134,7 +186,8 @@ def gates_of(job: Job) -> tuple[GateSpec, ...]:
 def ready(specs: tuple[GateSpec, ...], outcomes: Mapping[str, Outcome], started: frozenset[str]) -> tuple[GateSpec, ...]:
     """The gates that may start now. Waits outside `specs` count as met (a job, or `--gate`, left them out).
 
-    An `always_run` gate starts once all it waits for is resolved; any other needs that to have let it through.
+    An `always_run` gate starts once all it waits for is resolved; any other needs that to have let it through. The cheap ones
+    come first.
     """
     names = {spec.name for spec in specs}
     due = []
@@ -144,7 +197,7 @@ def ready(specs: tuple[GateSpec, ...], outcomes: Mapping[str, Outcome], started:
             continue
         if spec.always_run or all(outcome is not None and outcome.lets_through for outcome in waits):
             due.append(spec)
-    return tuple(due)
+    return tuple(sorted(due, key=lambda spec: spec.cost))
 
 
 def blocked(specs: tuple[GateSpec, ...], outcomes: Mapping[str, Outcome]) -> dict[str, str]:

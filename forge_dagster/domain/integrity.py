@@ -16,7 +16,12 @@ _JUDGES = (
     "**/ruff.toml", "**/.ruff.toml", "**/mypy.ini", "**/.mypy.ini", "**/.flake8", "**/sitecustomize.py", "**/usercustomize.py",
     "**/package.json", "**/tsconfig*.json", "**/eslint.config.*", "**/.eslintrc*", "**/.prettierrc*", "**/prettier.config.*",
     "**/vitest.config.*", "**/vite.config.*", "**/.npmrc", "**/.gitattributes", "**/.gitmodules", "**/.pre-commit-config.yaml",
-    "**/CODEOWNERS", "**/Makefile", "**/AGENTS.md", "**/CLAUDE.md",
+    "**/biome.json*", "**/.oxlintrc.json", "**/.oxfmtrc.json", "**/pyrightconfig.json", "**/jest.config.*", "**/.mocharc*",
+    "**/stryker.c*", "**/stryker.conf.*", "**/.dependency-cruiser.*", "**/.importlinter", "**/tach.toml", "**/.semgrep.y*ml",
+    "**/.semgrep/**", "**/.bandit", "**/bandit.y*ml", "**/schemathesis.toml", "**/compose.y*ml", "**/docker-compose.y*ml",
+    "**/CODEOWNERS", "**/Makefile", "**/AGENTS.md", "**/CLAUDE.md", "**/tox.toml", "**/pyrightconfig.json", "**/biome.json*",
+    "**/.biome.json*", "**/.oxlintrc*", "**/oxlint.config.*", "**/.oxfmtrc*", "**/oxfmt.config.*", "**/.prettierignore",
+    "**/.eslintignore", "scripts/check*", "scripts/lint*",
 )  # fmt: skip
 """Files that decide how a change is judged, or that speak to whoever reviews it."""
 

@@ -2,64 +2,38 @@
 
 import difflib
 import hashlib
-import re
 import tomllib
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal
+from collections.abc import Collection, Iterable
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
 from forge_dagster.domain.graph import GATES
+from forge_dagster.domain.policy_gates import (
+    SECTIONS,
+    CoverageSection,
+    Duration,
+    GateSection,
+    LightSection,
+    Section,
+    ServiceSection,
+    seconds,
+)
 from forge_dagster.errors import ConfigurationError
 
 POLICY_FILE = "forge.toml"
-_UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
+_S = TypeVar("_S", bound=GateSection)
 
 
-def seconds(value: object) -> float:
-    """A duration as people write it, in seconds: 90, "90s", "10m", "1h", "250ms". Raises ValueError."""
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        number = float(value)
-    else:
-        match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|m|h)\s*", str(value))
-        if match is None:
-            raise ValueError(f'{value!r} is not a duration such as "90s", "10m" or "1h"')
-        number = float(match[1]) * _UNITS[match[2]]
-    if not 0 <= number <= 7 * 86400:
-        raise ValueError("a duration is between 0 and 7 days")
-    return number
-
-
-Duration = Annotated[float, BeforeValidator(seconds)]
-
-
-class _Section(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-
-class ProjectSection(_Section):
+class ProjectSection(Section):
     """[project]"""
 
     kind: Literal["static", "service", "worker", "container", "infrastructure"] | None = None
+    install_scripts: bool = False
+    """Whether npm, pnpm and Yarn run the install scripts of packages: code that runs before any gate has judged it."""
 
 
-class GateSection(_Section):
-    """[gates.<gate>], common to all gates."""
-
-    enabled: bool = True
-    timeout: Duration = 600.0
-    tools: tuple[str, ...] | None = None
-
-
-class CoverageSection(GateSection):
-    """[gates.coverage]; percentages."""
-
-    new_lines: float = Field(default=90.0, ge=0, le=100)
-    new_branches: float = Field(default=80.0, ge=0, le=100)
-    allow_decrease: bool = False
-
-
-class RiskSection(_Section):
+class RiskSection(Section):
     """[risk]: patterns as in .gitignore, `**` across folders. Defaults are the specification's classes (stage 6)."""
 
     low: tuple[str, ...] = (
@@ -76,14 +50,14 @@ class RiskSection(_Section):
     critical: tuple[str, ...] = ("**/auth/**", "**/auth*.*", "**/payments/**", "**/payment*.*", "forge.toml", ".github/**")
 
 
-class RolloutStep(_Section):
+class RolloutStep(Section):
     """One step: `weight` percent of the traffic for `bake` seconds."""
 
     weight: int = Field(ge=1, le=100)
     bake: Duration = 0.0
 
 
-class RolloutSection(_Section):
+class RolloutSection(Section):
     """[deploy.rollout]; specification, stage 7."""
 
     steps: tuple[RolloutStep, ...] = (
@@ -103,7 +77,7 @@ class RolloutSection(_Section):
         return steps
 
 
-class RollbackSection(_Section):
+class RollbackSection(Section):
     """[deploy.rollback]: multiples of the baseline for error rate and p99 latency; shares of a limit for cpu and memory."""
 
     error_rate: float = Field(default=2.0, ge=1)
@@ -112,7 +86,7 @@ class RollbackSection(_Section):
     memory: float = Field(default=0.8, gt=0, le=1)
 
 
-class DeploySection(_Section):
+class DeploySection(Section):
     """[deploy]. `command` is an argument list; "{port}" in it stands for the port to listen on (also in $PORT)."""
 
     platform: str = "local"
@@ -124,7 +98,7 @@ class DeploySection(_Section):
     rollback: RollbackSection = RollbackSection()
 
 
-class Policy(_Section):
+class Policy(Section):
     """The whole of `forge.toml`. Every part is optional; an absent file is `Policy()`."""
 
     project: ProjectSection = ProjectSection()
@@ -132,17 +106,24 @@ class Policy(_Section):
     risk: RiskSection = RiskSection()
     trust: dict[str, Any] = Field(default_factory=dict)
     deploy: DeploySection = DeploySection()
+    light: LightSection = LightSection()
+    services: dict[str, ServiceSection] = Field(default_factory=dict)
 
     def gate(self, name: str) -> GateSection:
         """The section of the gate called `name`, defaults where the file says nothing."""
-        return self.gates.get(name, CoverageSection() if name == "coverage" else GateSection())
+        return self.gates.get(name) or SECTIONS.get(name, GateSection)()
+
+    def section(self, name: str, kind: type[_S]) -> _S:
+        """The section of `name` as its own kind, such as MutationSection. Raises TypeError for a gate of another kind."""
+        section = self.gate(name)
+        if not isinstance(section, kind):
+            raise TypeError(f"[gates.{name}] is a {type(section).__name__}")
+        return section
 
     @property
     def coverage(self) -> CoverageSection:
         """[gates.coverage]."""
-        section = self.gate("coverage")
-        assert isinstance(section, CoverageSection)
-        return section
+        return self.section("coverage", CoverageSection)
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -151,7 +132,7 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f' (did you mean "{near[0]}"?)' if near else ""
 
 
-def _gate_sections(gates: object, tools: frozenset[str], where: str) -> dict[str, GateSection]:
+def _gate_sections(gates: object, tools: Collection[str] | None, where: str) -> dict[str, GateSection]:
     known = [spec.name for spec in GATES]
     if not isinstance(gates, dict):
         raise ConfigurationError(f"{where}: [gates] is not a table", hint="write [gates.<gate>] sections")
@@ -161,11 +142,11 @@ def _gate_sections(gates: object, tools: frozenset[str], where: str) -> dict[str
             hint = f"known gates: {', '.join(known)}"
             raise ConfigurationError(f'{where}: there is no gate "{name}"{did_you_mean(name, known)}', hint=hint)
         try:
-            section = (CoverageSection if name == "coverage" else GateSection).model_validate(body)
+            section = SECTIONS.get(name, GateSection).model_validate(body)
         except ValidationError as error:
-            raise _explain(error, where, f"gates.{name}") from error
+            raise _explain(error, where, name) from error
         for tool in section.tools or ():
-            if tools and tool not in tools:
+            if tools is not None and tool not in tools:
                 hint = f"known tools: {', '.join(sorted(tools))}"
                 raise ConfigurationError(
                     f'{where}: [gates.{name}] there is no tool "{tool}"{did_you_mean(tool, tools)}', hint=hint
@@ -183,12 +164,12 @@ def _known_keys(location: tuple[int | str, ...]) -> list[str]:
     return list(model.model_fields) if isinstance(model, type) and issubclass(model, BaseModel) else []
 
 
-def _explain(error: ValidationError, where: str, prefix: str = "") -> ConfigurationError:
+def _explain(error: ValidationError, where: str, gate: str = "") -> ConfigurationError:
     first = error.errors()[0]
     location = first["loc"]
-    path = ".".join([*([prefix] if prefix else []), *map(str, location)])
+    path = ".".join([*(["gates", gate] if gate else []), *map(str, location)])
     if first["type"] == "extra_forbidden":
-        known = _known_keys(location) if not prefix else list(CoverageSection.model_fields)
+        known = list(SECTIONS.get(gate, GateSection).model_fields) if gate else _known_keys(location)
         return ConfigurationError(
             f'{where}: unknown key "{path}"{did_you_mean(str(location[-1]), known)}', hint="remove it or correct its name"
         )
@@ -196,9 +177,13 @@ def _explain(error: ValidationError, where: str, prefix: str = "") -> Configurat
 
 
 def parse_policy(
-    text: str, *, tools: frozenset[str] = frozenset(), platforms: frozenset[str] = frozenset(), where: str = POLICY_FILE
+    text: str,
+    *,
+    tools: Collection[str] | None = None,
+    platforms: Collection[str] | None = None,
+    where: str = POLICY_FILE,
 ) -> Policy:
-    """Read `forge.toml`. `tools` and `platforms` are the registry's names (empty: not checked); `where` starts each message.
+    """Read `forge.toml`. `tools` and `platforms` are the registry's names (None: not checked); `where` starts each message.
 
     Raises ConfigurationError for broken TOML, an unknown key, gate, tool or platform, or a value out of range.
     """
@@ -214,10 +199,15 @@ def parse_policy(
         policy = Policy.model_validate({**data, "gates": {}})
     except ValidationError as error:
         raise _explain(error, where) from error
-    if platforms and policy.deploy.platform not in platforms:
-        name = policy.deploy.platform
+    name = policy.deploy.platform
+    if platforms is not None and name != DeploySection().platform and name not in platforms:
         hint = f"known platforms: {', '.join(sorted(platforms))}"
         raise ConfigurationError(f'{where}: [deploy] there is no platform "{name}"{did_you_mean(name, platforms)}', hint=hint)
+    known = [spec.name for spec in GATES]
+    for name in policy.light.gates:
+        if name not in known:
+            hint = f"known gates: {', '.join(known)}"
+            raise ConfigurationError(f'{where}: [light] there is no gate "{name}"{did_you_mean(name, known)}', hint=hint)
     return policy.model_copy(update={"gates": sections})
 
 

@@ -4,7 +4,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from forge_dagster.domain.findings import MAX_FINDINGS, Finding, fingerprinted
 from forge_dagster.domain.graph import Stage, gate_spec
-from forge_dagster.domain.outcomes import Outcome, Severity
+from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 
 
 class ToolRun(BaseModel):
@@ -55,6 +55,14 @@ class GateResult(BaseModel):
         message = first.message.splitlines()[0] if first.message else first.rule
         return f"{head}: {count}, {first.place} {message}".strip()
 
+    @property
+    def over_target(self) -> str:
+        """That it took longer than its stage's target, in words; "" where it did not, has none, or was answered from memory."""
+        target = self.stage.target_s
+        if target is None or self.cached or self.duration_s <= target:
+            return ""
+        return f"took {self.duration_s:.0f} s, over the stage's target of {target:.0f} s"
+
 
 def gate_result(
     gate: str,
@@ -67,12 +75,11 @@ def gate_result(
     artifacts: dict[str, str] | None = None,
     links: dict[str, str] | None = None,
 ) -> GateResult:
-    """Make a bounded, fingerprinted result of the gate named `gate`, errors first.
+    """Make a bounded, fingerprinted result of the gate named `gate`: errors first, and of those what the base has too last.
 
     Raises KeyError when no such gate is in the graph.
     """
-    order = list(Severity)
-    unique = sorted(fingerprinted(findings), key=lambda f: order.index(f.severity))
+    unique = sorted(fingerprinted(findings), key=_weight)
     return GateResult(
         gate=gate,
         stage=gate_spec(gate).stage,
@@ -86,3 +93,10 @@ def gate_result(
         artifacts=artifacts or {},
         links=links or {},
     )
+
+
+_SEVERITIES = {severity: number for number, severity in enumerate(Severity)}
+
+
+def _weight(finding: Finding) -> tuple[int, bool]:
+    return _SEVERITIES[finding.severity], finding.attribution is Attribution.PREEXISTING

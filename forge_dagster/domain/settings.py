@@ -25,6 +25,25 @@ class HostSettings(_Section):
     """`owner/name`; empty for the embedded host, which serves all it has."""
 
 
+class ReviewerSettings(_Section):
+    """[reviewer]: who answers gate `review`.
+
+    `kind` "openai" and "anthropic" are endpoints of that shape at `url`, "command" a local program (`command`, which gets the
+    question on stdin and answers on stdout), "comments" reads what reviewers such as CodeRabbit (`logins`) wrote on the pull
+    request.
+    """
+
+    kind: Literal["openai", "anthropic", "command", "comments"]
+    url: str = ""
+    model: str = ""
+    key_file: Path | None = None
+    command: tuple[str, ...] = ()
+    logins: tuple[str, ...] = ("coderabbitai[bot]",)
+    max_output_tokens: int = Field(default=4_000, ge=256, le=64_000)
+    daily_calls: int = Field(default=500, ge=0)
+    """Calls per day over all repositories; beyond it the gate says that its budget is spent."""
+
+
 class Ports(_Section):
     """TCP ports on loopback; 0 lets the system choose when Forge starts."""
 
@@ -51,5 +70,10 @@ class Settings(_Section):
     """Host login -> agent name, where they differ (github.com); the embedded host's agent logins are the names."""
     operator: str = "operator"
     """Login under which this machine's operator approves."""
+    advisories: tuple[Path, ...] = ()
+    """Folders or zip files of OSV-format advisories that the operator mirrors (osv.dev, "Data dumps")."""
+    reviewer: ReviewerSettings | None = None
+    memo: bool = True
+    """Whether a gate whose inputs were judged before is answered from the record."""
     secrets: tuple[SecretStr, ...] = ()
     """Values to blank in every output, besides the tokens Forge itself holds."""

@@ -30,7 +30,8 @@ def source_rule(project: Project) -> Callable[[str], bool]:
 
     It leaves out tests, and a project's outermost docs, examples, scripts and configuration, and files of type declarations.
     """
-    roots = {found.directory.strip("/") for found in (project.python, project.node) if found is not None}
+    projects = [found for part in (project, *project.parts) for found in (part.python, part.node) if found is not None]
+    roots = {found.directory.strip("/") for found in projects}
 
     def is_source(path: str) -> bool:
         if not path.endswith(SOURCE_ENDINGS) or path.endswith((".d.ts", ".d.mts", ".d.cts", ".min.js")) or is_test(path):

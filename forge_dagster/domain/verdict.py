@@ -19,7 +19,8 @@ class Case:
     """All that a verdict rests on.
 
     `specs` are the gates that must answer (without the verdict's own). `authors` are the logins of who wrote and who pushed
-    the change: their own approval is void. `kind_declared`: the policy says what the project is ([project].kind).
+    the change: their own approval is void. `kind_declared`: the policy says what the project is ([project].kind). `light`: the
+    change touches documents only (domain.light), so that nothing had to look at code.
     """
 
     attempt_id: int
@@ -33,6 +34,7 @@ class Case:
     approvals: tuple[Approval, ...] = ()
     authors: frozenset[str] = frozenset()
     kind_declared: bool = False
+    light: bool = False
 
 
 def complete(specs: tuple[GateSpec, ...], results: Mapping[str, GateResult]) -> dict[str, GateResult]:
@@ -55,11 +57,13 @@ def complete(specs: tuple[GateSpec, ...], results: Mapping[str, GateResult]) -> 
 def give_verdict(case: Case) -> Verdict:
     """Decide.
 
-    Any FAILED gate rejects. A person's rejection of this head rejects. A gate that neither passed nor was skipped makes
-    the outcome ERRORED, which no approval can merge: the machinery is to be run again. What all gates let through merges by
-    risk and trust, or by the approval of a person who is not the author; else it waits for that person.
+    Any FAILED gate rejects, but an advisory one, which can at most ask for a person. A person's rejection of this head rejects.
+    A gate that neither passed nor was skipped makes the outcome ERRORED, which no approval can merge: the machinery is to run
+    again. What all gates let through merges by risk and trust, or by the approval of a person who is not the author; else it
+    waits for that person. So does a failure that the base has too: it blames nobody, and nobody may overlook it.
     """
-    results = complete(case.specs, case.results)
+    everything = complete(case.specs, case.results)
+    results = {spec.name: everything[spec.name] for spec in case.specs if not spec.advisory}
     failed = [result for result in results.values() if result.outcome is Outcome.FAILED]
     if failed:
         return _verdict(case, Outcome.FAILED, Decision.REJECT, (result.summary for result in failed))
@@ -74,7 +78,8 @@ def give_verdict(case: Case) -> Verdict:
         ordered = sorted(stuck, key=lambda result: result.outcome is Outcome.NOT_RUN)
         summaries = [result.summary for result in ordered] or ["no gate examined the change"]
         return _verdict(case, outcome, Decision.REVIEW, summaries)
-    asks = tuple(_why_a_person(case, results))
+    opinions = [everything[spec.name] for spec in case.specs if spec.advisory]
+    asks = tuple(_why_a_person(case, results, opinions))
     if not asks:
         return _verdict(case, outcome, Decision.MERGE, ("every gate let it through", _trusted(case)))
     approver = next((word.by for word in words if word.approved), None)
@@ -83,18 +88,33 @@ def give_verdict(case: Case) -> Verdict:
     return _verdict(case, outcome, Decision.REVIEW, asks)
 
 
-def _why_a_person(case: Case, results: Mapping[str, GateResult]) -> Iterable[str]:
+def _why_a_person(case: Case, results: Mapping[str, GateResult], opinions: Iterable[GateResult]) -> Iterable[str]:
     passed = {name for name, result in results.items() if result.outcome is Outcome.PASSED}
-    if passed <= LANGUAGE_FREE and not case.kind_declared:
+    if not passed:
+        yield "nothing examined it: every gate was skipped"
+    elif passed <= LANGUAGE_FREE and not case.kind_declared and not case.light:
         yield "nothing but secrets and integrity examined it: no recognised language, and forge.toml has no [project].kind"
     for result in results.values():
         for finding in result.findings:
             if finding.category is Category.INTEGRITY and finding.severity is not Severity.NOTE:
                 yield f"{result.gate} asks for a person: {finding.place} {finding.message}".replace(":  ", ": ")
-            elif finding.severity is Severity.ERROR and finding.attribution is Attribution.PREEXISTING:
-                yield f"the base is broken already: {result.gate}, {finding.place} {finding.message}"
+        red = [f for f in result.findings if f.severity is Severity.ERROR and f.attribution is Attribution.PREEXISTING]
+        if red:
+            more = f", and {len(red) - 1} more like it" if len(red) > 1 else ""
+            yield f"the base is broken already: {result.gate}, {red[0].place} {one_line(red[0].message, 300)}{more}"
+    yield from _opinions(opinions)
     if not merges_alone(case.trust, case.risk):
         yield why_not(case.trust, case.risk)
+
+
+def _opinions(results: Iterable[GateResult]) -> Iterable[str]:
+    """What advisory gates object to. One that failed to answer says nothing, neither for the change nor against it."""
+    for result in results:
+        errors = [finding for finding in result.findings if finding.severity is Severity.ERROR]
+        for finding in errors:
+            yield f"{result.gate} asks for a person: {finding.place} {finding.message}".replace(":  ", ": ")
+        if result.outcome is Outcome.FAILED and not errors:
+            yield f"{result.gate} asks for a person: {result.reason or 'it objects'}"
 
 
 def _trusted(case: Case) -> str:

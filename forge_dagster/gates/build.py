@@ -87,9 +87,31 @@ class Installed:
             link.symlink_to(modules.resolve())
         return found
 
-    def toolbox(self, language: Language | None, package: str, *, log: Callable[[str], None]) -> Environment:
-        """As Environments.toolbox."""
-        return self.inner.toolbox(language, package, log=log)
+    def toolbox(
+        self,
+        language: Language | None,
+        package: str,
+        *,
+        log: Callable[[str], None],
+        root: Path | None = None,  # noqa: ARG002
+    ) -> Environment:
+        """As Environments.toolbox, whatever `root`."""
+        return self.inner.toolbox(language, package, log=log, root=self.root)
+
+    def pinned(
+        self,
+        language: Language,
+        requirements: tuple[str, ...],
+        *,
+        log: Callable[[str], None],
+        root: Path | None = None,  # noqa: ARG002
+    ) -> Environment:
+        """As Environments.pinned, whatever `root`."""
+        return self.inner.pinned(language, requirements, log=log, root=self.root)
+
+    def digest(self, language: Language, *, root: Path, project: Project) -> str | None:  # noqa: ARG002
+        """As Environments.digest, whatever `root`."""
+        return self.inner.digest(language, root=self.root, project=project)
 
 
 def _pack(context: GateContext, found: Deliverable, tree: Path, result: GateResult) -> Packed:

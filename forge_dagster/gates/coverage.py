@@ -6,23 +6,22 @@ that all changes on one base, and every later `forge check` on it, pay for it on
 not pass, there is nothing to compare with, and the result says so.
 """
 
-import contextlib
 import hashlib
-import os
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forge_dagster import registry
 from forge_dagster.domain.changes import ChangedFile
-from forge_dagster.domain.coverage import CoverageJudgement, judge_coverage, may_decrease
-from forge_dagster.domain.coverage_report import Coverage, dump_coverage, parse_coverage
+from forge_dagster.domain.coverage import CoverageJudgement, comparable, judge_coverage, may_decrease
+from forge_dagster.domain.coverage_report import Coverage, dump_coverage, merge_coverage, parse_coverage
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Language
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import code_lines, source_rule
-from forge_dagster.gates.tooling import run_tools
-from forge_dagster.gates.unit import REPORT_PREFIX, measured, useful_tools
+from forge_dagster.domain.test_kinds import integration_tests
+from forge_dagster.gates.kept import keep
+from forge_dagster.gates.suites import REPORT_PREFIX, measured, run_suite, tree_text
 from forge_dagster.ports import GateContext
 
 _SOURCE_LIMIT = 4 * 1024 * 1024
@@ -38,49 +37,49 @@ class CoverageGate:
     name: str = "coverage"
 
     def examine(self, context: GateContext) -> GateResult:
-        """Judge the report that `unit` left. Raises Interrupted while the base's tests run."""
-        unit = context.results.get("unit")
-        if unit is None:
-            return gate_result(self.name, Outcome.ERRORED, reason="unit left no result\n  -> run the gate unit first")
-        if unit.outcome is Outcome.SKIPPED:
-            return gate_result(self.name, Outcome.SKIPPED, reason=f"no tests were run: {unit.reason}")
-        if unit.outcome is not Outcome.PASSED:
-            return gate_result(self.name, Outcome.ERRORED, reason=f"the tests did not pass: {unit.summary}")
+        """Judge the reports that `unit` and `integration` left. Raises Interrupted while the base's tests run."""
+        unit, integration = context.results.get("unit"), context.results.get("integration")
+        ran = [result for result in (unit, integration) if result is not None and result.outcome is Outcome.PASSED]
+        refusal = _refusal(self.name, unit, integration, ran)
+        if refusal is not None:
+            return refusal
         is_source = source_rule(context.project)
         changed = [f for f in context.change.files if f.status != "removed" and is_source(f.path)]
         sources = {f.path: text for f in changed if (text := source_text(context.root, f.path)) is not None}
-        lacking = _unmeasured(unit, changed, sources)
+        lacking = next((said for result in ran if (said := _unmeasured(result, changed, sources))), "")
         if lacking:
             return gate_result(self.name, Outcome.ERRORED, reason=lacking)
-        head = _read(unit.artifacts.get("coverage"))
-        if head is None and changed and any(name.startswith("coverage") for name in unit.artifacts):
-            return gate_result(
-                self.name, Outcome.ERRORED, reason="the coverage report cannot be read\n  -> run the gate unit again"
-            )
+        found = {result.gate: coverage for result in ran if (coverage := _of(context, result)) is not None}
+        left = [result.gate for result in ran if any(name.startswith("coverage") for name in result.artifacts)]
+        lost = [gate for gate in left if gate not in found]
+        if lost and changed:
+            reason = f"the coverage report of {lost[0]} cannot be read\n  -> run the gate {lost[0]} again"
+            return gate_result(self.name, Outcome.ERRORED, reason=reason)
+        head = merge_coverage(found.values())
+        parts = found.get("unit", {}), found.get("integration", {})
+        whole = comparable(*parts, context.change, integration_tests(context.project))
         section = context.policy.coverage
         base: Coverage | None = None
         note = ""
-        if context.base is not None and not section.allow_decrease and may_decrease(context.change, head or {}, is_source):
-            base, note = base_coverage(context, unit)
-        judged = judge_coverage(context.change, head or {}, base, section, is_source, sources)
+        if context.base is not None and not section.allow_decrease and may_decrease(context.change, whole, is_source):
+            base, note = (
+                base_coverage(context, unit)
+                if unit in ran and unit is not None
+                else (None, "overall coverage is not compared, no unit test was run")
+            )
+        judged = judge_coverage(context.change, head, base, section, is_source, sources, whole=whole)
         return _result(self.name, judged, note)
 
 
 def source_text(root: Path, path: str) -> str | None:
     """The text of a file of the tree; None when it is too large, no regular file, or outside of the tree."""
-    place = root / path
-    try:
-        if not place.resolve().is_relative_to(root.resolve()) or not place.is_file() or place.stat().st_size > _SOURCE_LIMIT:
-            return None
-        return place.read_text("utf-8", "replace")
-    except (OSError, ValueError):
-        return None
+    return tree_text(root, path, _SOURCE_LIMIT)
 
 
 def base_coverage(context: GateContext, unit: GateResult) -> tuple[Coverage | None, str]:
     """What the base's own tests execute of the base, and, when that cannot be known, why."""
     versions = ",".join(f"{run.tool}={run.version}" for run in unit.tools)
-    key = hashlib.sha256(f"1|{context.change.base_sha}|{versions}".encode()).hexdigest()[:32]
+    key = hashlib.sha256(f"3|{context.change.base_sha}|{versions}".encode()).hexdigest()[:32]
     kept = context.cache / "coverage" / f"{key}.json" if context.cache is not None and context.change.base_sha else None
     known = _read(str(kept)) if kept is not None else None
     if known is not None:
@@ -92,15 +91,15 @@ def base_coverage(context: GateContext, unit: GateResult) -> tuple[Coverage | No
         scratch = context.scratch / "base"
         scratch.mkdir(parents=True, exist_ok=True)
         project = context.detect(root) if context.detect is not None else context.project
-        there = replace(context, gate="unit", root=root, project=project, scratch=scratch)
-        result = run_tools(there, tools=useful_tools(project))
+        there = replace(context, gate="unit", root=root, project=project, scratch=scratch, base=None)
+        result = run_suite(there)
         if result.outcome is not Outcome.PASSED:
             return None, f"the base cannot be compared with, its tests do not pass ({result.summary})"
         found = measured(there, result)
     if found is None:
         return None, "the base cannot be compared with, its coverage was not measured"
     if kept is not None:
-        _keep(kept, dump_coverage(found))
+        keep(kept, dump_coverage(found), count=_KEPT)
     return found, ""
 
 
@@ -108,7 +107,9 @@ def _unmeasured(unit: GateResult, changed: list[ChangedFile], sources: dict[str,
     """Why the change cannot be judged: it has code of a language whose tests ran without being measured."""
     for run in unit.tools:
         tool = registry.tools().get(run.tool)
-        if tool is None or run.outcome is not Outcome.PASSED or f"{REPORT_PREFIX}{run.tool}" in unit.artifacts:
+        known = f"{REPORT_PREFIX}{run.tool}"
+        measures = any(name.partition("@")[0] == known for name in unit.artifacts)
+        if tool is None or tool.gate != "unit" or run.outcome is not Outcome.PASSED or measures:
             continue
         for file in changed:
             language = Language.PYTHON if file.path.endswith(".py") else Language.TYPESCRIPT
@@ -117,6 +118,25 @@ def _unmeasured(unit: GateResult, changed: list[ChangedFile], sources: dict[str,
                 advice = f"{getattr(tool, 'measured_by', 'measure it')}, or set [gates.coverage] enabled = false in forge.toml"
                 return f"{run.tool} ran the tests without measuring what they execute\n  -> {advice}"
     return ""
+
+
+def _refusal(
+    name: str, unit: GateResult | None, integration: GateResult | None, ran: Sequence[GateResult]
+) -> GateResult | None:
+    """Why nothing can be said: the tests left no result, did not pass, or did not run at all."""
+    if unit is None:
+        return gate_result(name, Outcome.ERRORED, reason="unit left no result\n  -> run the gate unit first")
+    for result in (unit, *([integration] if integration is not None else [])):
+        if result.outcome not in (Outcome.PASSED, Outcome.SKIPPED):
+            return gate_result(name, Outcome.ERRORED, reason=f"the tests did not pass: {result.summary}")
+    if not ran:
+        return gate_result(name, Outcome.SKIPPED, reason=f"no tests were run: {unit.reason}")
+    return None
+
+
+def _of(context: GateContext, result: GateResult) -> Coverage | None:
+    """What the tests of a gate executed: the one report it made, else what its tools left."""
+    return _read(result.artifacts["coverage"]) if "coverage" in result.artifacts else measured(context, result)
 
 
 def _result(name: str, judged: CoverageJudgement, note: str) -> GateResult:
@@ -131,23 +151,6 @@ def _read(location: str | None) -> Coverage | None:
         return parse_coverage(Path(location).read_bytes(), ())
     except OSError:
         return None
-
-
-def _keep(path: Path, content: bytes) -> None:
-    """Write whole or not at all; a full disk only means that the measurement is made again."""
-    with contextlib.suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        for old in _beyond(path.parent, _KEPT - 1):
-            old.unlink(missing_ok=True)
-        partial = path.with_suffix(f".{os.getpid()}")
-        partial.write_bytes(content)
-        partial.replace(path)
-
-
-def _beyond(folder: Path, count: int) -> Iterator[Path]:
-    """The files in `folder` that are older than the newest `count`."""
-    files = sorted(folder.iterdir(), key=lambda file: file.stat().st_mtime, reverse=True)
-    return iter(files[count:])
 
 
 ADAPTER = CoverageGate()

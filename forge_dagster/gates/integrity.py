@@ -67,7 +67,7 @@ def _broken_policy(root: Path, paths: Collection[str]) -> Iterator[Finding]:
     with place.open("rb") as file:
         text = file.read(_TEXT_LIMIT).decode("utf-8", "replace")
     try:
-        parse_policy(text, tools=frozenset(registry.tools()), platforms=frozenset(registry.platforms()))
+        parse_policy(text, tools=registry.tools(), platforms=registry.platforms())
     except ConfigurationError as error:
         yield policy_finding(error.message, error.hint)
 

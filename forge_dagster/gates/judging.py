@@ -6,13 +6,15 @@ from dataclasses import replace
 from pathlib import Path, PurePath
 
 from forge_dagster.domain.changes import Change
-from forge_dagster.domain.findings import MAX_FINDINGS, Finding
+from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity
 from forge_dagster.domain.places import inside
 from forge_dagster.ports import ProcessResult, Tool, ToolOutput, ToolReport, ToolRequest
 
 _SNIPPET_FILE_LIMIT = 2 * 1024 * 1024
 """Bytes of a source file read for the text of a finding's line."""
+_FILES_HELD = 32
+"""Source files held at once for that."""
 
 
 def errored(reason: str, *, hint: str = "", exit_code: int | None = None) -> ToolReport:
@@ -89,27 +91,22 @@ def believed(tool: Tool, report: ToolReport, outputs: Sequence[ToolOutput]) -> T
 
 
 def placed(findings: Sequence[Finding], *, root: Path, change: Change) -> tuple[Finding, ...]:
-    """The findings with paths relative to `root`, the text of their lines for the fingerprint, and NEW on added lines.
+    """The findings with paths relative to `root`, the text of their lines for the fingerprint, NEW where the change adds it.
 
     A finding outside the tree keeps its message and loses its place, so that nobody is sent to read a file of this machine.
     """
     added: Mapping[str, frozenset[int]] = {file.path: file.added_lines for file in change.files}
+    files = {file.path for file in change.files if file.status == "added"}
     texts: dict[str, list[str]] = {}
     done = []
-    for number, finding in enumerate(findings):
+    for finding in findings:
         file = None if finding.file is None else inside(PurePath(root), finding.file)
         update: dict[str, object] = {"file": file}
         if file is None:
             update |= {"line": None, "column": None}
-        elif finding.line is not None and finding.attribution is Attribution.UNKNOWN and finding.line in added.get(file, ()):
+        elif finding.attribution is Attribution.UNKNOWN and (file in files or finding.line in added.get(file, ())):
             update["attribution"] = Attribution.NEW
-        if (
-            file
-            and finding.line
-            and not finding.snippet
-            and finding.category is not Category.SECRET
-            and number < 4 * MAX_FINDINGS
-        ):
+        if file and finding.line and not finding.snippet and finding.category is not Category.SECRET:
             update["snippet"] = _line(root, file, finding.line, texts)
         done.append(finding.model_copy(update=update))
     return tuple(done)
@@ -117,6 +114,8 @@ def placed(findings: Sequence[Finding], *, root: Path, change: Change) -> tuple[
 
 def _line(root: Path, file: str, number: int, texts: dict[str, list[str]]) -> str:
     if file not in texts:
+        if len(texts) >= _FILES_HELD:  # tools report file by file, so what was read before is rarely needed again
+            texts.clear()
         texts[file] = _lines(root, root / file)
     lines = texts[file]
     return lines[number - 1][:1_000] if number <= len(lines) else ""

@@ -1,7 +1,7 @@
 """Which tools a gate uses on a repository: the policy's word, else the repository's own choice, else Forge's default."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Language, Project
@@ -13,11 +13,57 @@ NAMES = {Language.PYTHON: "Python", Language.TYPESCRIPT: "TypeScript or JavaScri
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """A tool to run, and why. `unavailable`: why it cannot run here, where another tool does its work."""
+    """A tool to run, and why. `unavailable`: why it cannot run here, where another tool does its work.
+
+    `project`: the part of the repository it is for; None: the repository's first project.
+    """
 
     tool: Tool
     because: str
     unavailable: str = ""
+    project: Project | None = None
+
+    @property
+    def directory(self) -> str:
+        """Folder of the part it is for; "" for the first project."""
+        return self.project.directory if self.project is not None else ""
+
+
+def choose_parts(
+    gate: str,
+    *,
+    project: Project,
+    policy: Policy,
+    tools: Iterable[Tool],
+    on_path: Callable[[str], bool] = lambda _program: False,
+) -> tuple[Choice, ...]:
+    """`choose` for the first project and for each of its parts.
+
+    A part gets what it chose itself, unless the first project uses the same tool and that looks at the part too (`covers`);
+    and Forge's defaults for a language that the first project has not. Raises ConfigurationError as `choose` does.
+    """
+    known = tuple(tools)
+    first = choose(gate, project=project, policy=policy, tools=known, on_path=on_path)
+    everywhere = {choice.tool.name for choice in first}
+    picked = list(first)
+    for part in project.parts:
+        for choice in choose(gate, project=part, policy=policy, tools=known, on_path=on_path):
+            language = choice.tool.language
+            if language is None or (choice.tool.name in everywhere and covers(choice.tool, project, part)):
+                continue
+            if choice.tool.chosen(part) is None and language in project.languages:
+                continue
+            picked.append(replace(choice, because=f"{part.directory}: {choice.because}", project=part))
+    return tuple(picked)
+
+
+def covers(tool: Tool, project: Project, part: Project) -> bool:
+    """Whether the tool's run for the first project looks at `part` too: a linter does, a test runner runs what it is told to.
+
+    A tool that knows better says so by a method of this name.
+    """
+    own = getattr(tool, "covers", None)
+    return True if own is None else bool(own(project, part))
 
 
 def choose(
@@ -57,8 +103,8 @@ def _of_language(tools: list[Tool], project: Project) -> list[Choice]:
 
 
 def rival_of(tools: Iterable[Tool], project: Project) -> str | None:
-    """A tool of the same kind that the repository uses and Forge has no adapter for, as the default tools know it."""
-    known = (getattr(tool, "rival", None) for tool in tools if tool.default)
+    """A tool of the same kind that the repository uses and Forge has no adapter for, as these tools know it."""
+    known = (getattr(tool, "rival", None) for tool in tools)
     return next((found for rival in known if rival is not None and (found := rival(project)) is not None), None)
 
 

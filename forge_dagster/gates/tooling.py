@@ -5,26 +5,41 @@ A tool may say more about itself than the Protocol asks:
 taken from there only where the repository depends on it, so that a default tool costs no installation.
 `shared_cache` (default False): whether its cache holds nothing of a repository, and may serve all of them.
 `rival(project)`: a tool of its kind that the repository uses and Forge cannot run, so that no default is imposed.
-`follow_up`: a second round of commands (ports.FollowUp).
+`follow_up`: a second round of commands (ports.FollowUp); with `follow_up_may_crash` (default False) one that crashes or hangs
+ends only that round, for what the first found is a fault already.
 """
 
 import contextlib
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from forge_dagster import registry
 from forge_dagster.domain.outcomes import Outcome, worst
-from forge_dagster.domain.project import Language, Project
+from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
-from forge_dagster.gates.judging import believed, crash, errored, judged, missing_hint, placed
+from forge_dagster.gates.attribution import attributed
+from forge_dagster.gates.examined import Examined
+from forge_dagster.gates.judging import believed, crash, errored, judged, placed
+from forge_dagster.gates.locating import Located, locate
 from forge_dagster.gates.reports import fresh, read_reports
-from forge_dagster.gates.selection import Choice, choose, why_none
-from forge_dagster.ports import Command, Environment, FollowUp, GateContext, Tool, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.gates.selection import Choice, choose_parts, why_none
+from forge_dagster.ports import (
+    Command,
+    Environment,
+    FollowUp,
+    GateContext,
+    Selection,
+    Tool,
+    ToolOutput,
+    ToolReport,
+    ToolRequest,
+)
 
 _LOG_LINE = 500
 """Characters of an output line that reach the log; a JSON report is one line of megabytes."""
@@ -47,39 +62,65 @@ def tool_gate(name: str) -> ToolGate:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Examined:
-    """One tool's part: the line shown for it, its findings in place, and where its report files are."""
+class RequestExtra:
+    """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
 
-    run: ToolRun
-    report: ToolReport
-    folder: Path
+    `elsewhere`: gives the variables for another tree, the base's, while that is asked about; None: they are the same there.
+    """
+
+    selection: Selection = field(default_factory=Selection)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    elsewhere: Callable[[GateContext], AbstractContextManager[Mapping[str, str]]] | None = None
 
 
-def run_tools(context: GateContext, *, gate: str | None = None, tools: Mapping[str, Tool] | None = None) -> GateResult:
+NOTHING_MORE = RequestExtra()
+
+
+_AT_ONCE = 4
+"""Tools of one gate that run at the same time; a monorepo has one for each of its parts."""
+
+
+def run_tools(
+    context: GateContext,
+    *,
+    gate: str | None = None,
+    tools: Mapping[str, Tool] | None = None,
+    extra: RequestExtra = NOTHING_MORE,
+) -> GateResult:
     """Run every tool that `gate` (default: the context's) has for this project and aggregate: FAILED before ERRORED.
 
-    `tools` are the registry's unless given. SKIPPED, with the reason, when no tool applies or none finds anything to look at.
-    Raises Interrupted when the run is cancelled, ConfigurationError when the policy names a tool of another gate.
+    `tools` are the registry's unless given; `extra` is what each is asked besides. The result is the context's gate's, so that
+    gate `property` can use the tools of `unit`. SKIPPED, with the reason, when no tool applies or none finds anything to look
+    at. Raises Interrupted when the run is cancelled, ConfigurationError when the policy names a tool of another gate.
     """
     gate = gate or context.gate
     begun = context.clock.monotonic()
     known = list((registry.tools() if tools is None else tools).values())
-    choices = choose(
+    choices = choose_parts(
         gate, project=context.project, policy=context.policy, tools=known, on_path=lambda program: bool(shutil.which(program))
     )
     if not choices:
         reason = why_none(gate, project=context.project, policy=context.policy, tools=known)
-        return gate_result(gate, Outcome.SKIPPED, reason=reason)
+        return gate_result(context.gate, Outcome.SKIPPED, reason=reason)
     if len(choices) == 1:
-        parts = [run_tool(context, choices[0])]
+        parts = [_answer(context, choices[0], extra)]
     else:
-        with ThreadPoolExecutor(max_workers=len(choices), thread_name_prefix=gate) as pool:
-            parts = [future.result() for future in [pool.submit(run_tool, context, choice) for choice in choices]]
-    result = _together(gate, parts)
+        with ThreadPoolExecutor(max_workers=min(len(choices), _AT_ONCE), thread_name_prefix=gate) as pool:
+            parts = [future.result() for future in [pool.submit(_answer, context, choice, extra) for choice in choices]]
+    result = together(context.gate, parts)
     return result.model_copy(update={"duration_s": context.clock.monotonic() - begun})
 
 
-def _together(gate: str, parts: Sequence[Examined]) -> GateResult:
+def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examined:
+    def ask(there: GateContext, same: Choice, selection: Selection) -> Examined:
+        with contextlib.nullcontext(extra.variables) if extra.elsewhere is None else extra.elsewhere(there) as variables:
+            return run_tool(there, same, replace(extra, selection=selection, variables=variables))
+
+    return attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+
+
+def together(gate: str, parts: Sequence[Examined]) -> GateResult:
+    """One result of what several tools say: FAILED before ERRORED before PASSED. Their metrics are counts and add up."""
     outcome = worst([part.run.outcome for part in parts])
     speaking = [part.run for part in parts if part.run.outcome is outcome and part.run.reason]
     return gate_result(
@@ -88,19 +129,35 @@ def _together(gate: str, parts: Sequence[Examined]) -> GateResult:
         reason="\n".join(_with_name(run) for run in speaking),
         findings=[finding for part in parts for finding in part.report.findings],
         tools=tuple(part.run for part in parts),
-        metrics={name: value for part in parts for name, value in part.report.metrics.items()},
-        artifacts={name: str(part.folder / file) for part in parts for name, file in part.report.artifacts.items()},
+        metrics=_added_up(part.report.metrics for part in parts),
+        artifacts={
+            f"{name}@{part.directory}" if part.directory else name: str(part.folder / file)
+            for part in parts
+            for name, file in part.report.artifacts.items()
+        },
     )
+
+
+def _added_up(metrics: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    total: dict[str, float] = {}
+    for one in metrics:
+        for name, value in one.items():
+            total[name] = total.get(name, 0.0) + value
+    return total
 
 
 def _with_name(run: ToolRun) -> str:
     return run.reason if run.reason.startswith(run.tool) else f"{run.tool}: {run.reason}"
 
 
-def run_tool(context: GateContext, choice: Choice) -> Examined:
+def run_tool(context: GateContext, choice: Choice, extra: RequestExtra = NOTHING_MORE) -> Examined:
     """Run one tool and judge it. Whatever goes wrong is ERRORED; raises only Interrupted and Superseded."""
     begun = context.clock.monotonic()
     tool = choice.tool
+    if choice.project is not None:
+        part = choice.directory.replace("/", "+")
+        cache = context.cache / f"part-{part}" if context.cache is not None else None
+        context = replace(context, project=choice.project, scratch=context.scratch / f"part-{part}", cache=cache)
     folder = context.scratch / tool.name / "report"
     version = ""
     if choice.unavailable:
@@ -109,7 +166,8 @@ def run_tool(context: GateContext, choice: Choice) -> Examined:
         found = locate(context, tool)
         version = found.version
         with kept_cache(context, tool, found.environment) as cache:
-            request = _request(context, found, report=fresh(folder), cache=cache)
+            request = _request(context, found, extra, report=fresh(folder), cache=cache)
+            request = replace(request, beside=_beside(context, tool, extra))
             report = _run(context, tool, request, found.environment)
     except (Interrupted, Superseded):
         raise
@@ -127,7 +185,7 @@ def run_tool(context: GateContext, choice: Choice) -> Examined:
         chosen_because=choice.because,
         duration_s=context.clock.monotonic() - begun,
     )
-    return Examined(run=run, report=report, folder=folder)
+    return Examined(run=run, report=report, folder=folder, directory=choice.directory)
 
 
 def _left_out(choice: Choice, folder: Path) -> Examined:
@@ -137,7 +195,7 @@ def _left_out(choice: Choice, folder: Path) -> Examined:
 
 
 def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: Environment | None) -> ToolReport:
-    variables = {} if environment is None else environment.variables
+    variables = {**({} if environment is None else environment.variables), **request.variables}
     commands = tool.commands(request)
     if not commands:
         return ToolReport(outcome=Outcome.SKIPPED, reason=f"nothing here that {tool.name} looks at")
@@ -145,6 +203,9 @@ def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: En
     problem = _execute(context, tool, commands, request, variables, outputs)
     if problem is None and isinstance(tool, FollowUp):
         problem = _execute(context, tool, tool.follow_up(request, tuple(outputs)), request, variables, outputs)
+        if problem is not None and getattr(tool, "follow_up_may_crash", False):
+            context.log(f"{tool.name}: {problem.reason}")
+            problem = None
     if problem is not None:
         return problem
     report = believed(tool, judged(tool, request, tuple(outputs)), outputs)
@@ -178,50 +239,23 @@ def _execute(
     return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Located:
-    """Where a tool's program is. `environment` is where it came from, `repository` the repository's own, if asked for."""
-
-    executable: Path
-    version: str = ""
-    environment: Environment | None = None
-    repository: Environment | None = None
-
-
-def locate(context: GateContext, tool: Tool) -> Located:
-    """Find the program: the repository's environment, Forge's toolbox, or, for a tool without a package, PATH.
-
-    Raises ForgeError when it is nowhere or an environment cannot be made.
-    """
-    own: Environment | None = None
-    language = tool.language
-    if language is not None and (
-        getattr(tool, "needs_environment", True) or depends_on(context.project, language, tool.package)
-    ):
-        own = context.environments.of(language, root=context.root, project=context.project, log=context.log)
-        program = own.executable(tool.program)
-        if program is not None:
-            version = own.versions.get(tool.package, "")
-            return Located(executable=program, version=version, environment=own, repository=own)
-    if not tool.package:
-        path = shutil.which(tool.program)
-        if path is None:
-            raise ForgeError(f"{tool.name}: there is no {tool.program} on PATH", hint=missing_hint(tool))
-        return Located(executable=Path(path), repository=own, environment=own)
-    box = context.environments.toolbox(language, tool.package, log=context.log)
-    program = box.executable(tool.program)
-    if program is None:
-        raise ForgeError(f"{tool.name}: {tool.program} is not in Forge's toolbox", hint=missing_hint(tool))
-    return Located(executable=program, version=box.versions.get(tool.package, ""), environment=box, repository=own)
+def _beside(context: GateContext, tool: Tool, extra: RequestExtra) -> dict[str, Path]:
+    """The programs that the tool wants besides; one that cannot be had is left out, and the log says why."""
+    asked: Callable[[Project], Sequence[str]] | None = getattr(tool, "beside", None)
+    found: dict[str, Path] = {}
+    for package in asked(context.project) if asked is not None and extra.selection.measure else ():
+        try:
+            box = context.environments.toolbox(tool.language, package, log=context.log, root=context.root)
+        except (Interrupted, Superseded):
+            raise
+        except ForgeError as error:
+            context.log(f"{tool.name}: {package} cannot be had: {error.message}")
+            continue
+        found[package] = box.bin_directories[0] / package
+    return found
 
 
-def depends_on(project: Project, language: Language, package: str) -> bool:
-    """Whether the repository declares `package`, and so decides its version."""
-    found = project.python if language is Language.PYTHON else project.node
-    return found is not None and bool(package) and package in found.dependencies
-
-
-def _request(context: GateContext, found: Located, *, report: Path, cache: Path) -> ToolRequest:
+def _request(context: GateContext, found: Located, extra: RequestExtra, *, report: Path, cache: Path) -> ToolRequest:
     return ToolRequest(
         root=context.root.resolve(),
         project=context.project,
@@ -233,6 +267,8 @@ def _request(context: GateContext, found: Located, *, report: Path, cache: Path)
         report=report.resolve(),
         timeout_s=context.policy.gate(context.gate).timeout,
         cache=cache.resolve(),
+        selection=extra.selection,
+        variables=extra.variables,
     )
 
 

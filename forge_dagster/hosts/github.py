@@ -27,8 +27,9 @@ from forge_dagster.hosts.github_models import (
     UserModel,
     ViewerModel,
 )
+from forge_dagster.hosts.github_reviews import review_remarks
 from forge_dagster.hosts.github_text import BATCH, annotation, cut
-from forge_dagster.ports import CheckRun, Commit, PullRequest
+from forge_dagster.ports import CheckRun, Commit, HostRemark, PullRequest
 
 _STATUS_LIMIT = 140
 """Characters of a description of a status or deployment."""
@@ -209,6 +210,10 @@ class GitHubHost:
                 answer = self._api.write("POST", "/graphql", {"query": "{ viewer { login } }"})
                 self._own = self._api.read(answer, ViewerModel).data.viewer.login
         return user is not None and user.login == self._own
+
+    def remarks(self, repository: str, number: int) -> tuple[HostRemark, ...]:
+        """Reviews, then their comments on lines (a host that keeps none answers 404)."""
+        return review_remarks(self._api, f"{_at(repository)}/pulls/{number}")
 
     # --- merging, deployments
 

@@ -41,6 +41,25 @@ class PullModel(_Read):
         return bool(self.merged) or self.merged_at is not None
 
 
+class ReviewModel(_Read):
+    """A review of a pull request as a whole; `state` in capitals."""
+
+    user: UserModel | None = None
+    body: str | None = None
+    state: str = ""
+    commit_id: str | None = None
+
+
+class LineCommentModel(_Read):
+    """A comment of a review on a line; `line` is None where the line is no longer part of the difference."""
+
+    user: UserModel | None = None
+    body: str | None = None
+    path: str
+    line: int | None = None
+    commit_id: str = ""
+
+
 class _Sha(_Read):
     sha: str
 

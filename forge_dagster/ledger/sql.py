@@ -5,11 +5,12 @@ from forge_dagster.ledger.audit import AuditLog
 from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.decisions import Decisions
 from forge_dagster.ledger.delivery import Delivery
+from forge_dagster.ledger.flaky import FlakyTests
 from forge_dagster.ledger.inbox import Inbox
 from forge_dagster.ledger.outbox import Outbox
 
 
-class SqlLedger(Inbox, Attempts, Decisions, Delivery, Outbox, AuditLog):
+class SqlLedger(Inbox, Attempts, Decisions, FlakyTests, Delivery, Outbox, AuditLog):
     """ports.Ledger at `url`: `sqlite:////path/ledger.db` or `postgresql://...`.
 
     Connects when first used. Safe for threads and processes. Every method raises LedgerError when the database cannot answer.

@@ -80,6 +80,16 @@ approvals = Table(
     Column("at", Float, nullable=False),
 )
 
+flaky_tests = Table(
+    "flaky_tests",
+    metadata,
+    Column("repository", String(250), primary_key=True),
+    Column("fingerprint", String(64), primary_key=True),
+    Column("last_attempt", Integer, nullable=False),
+    Column("last_at", Float, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
 trust = Table(
     "trust",
     metadata,

@@ -32,13 +32,21 @@ from forge_dagster.ports import Services
 from forge_dagster.usecases.decide import decide
 from forge_dagster.usecases.examine import examine
 from forge_dagster.usecases.roll_out import check_health, roll_out
+from forge_dagster.usecases.tell_early import told_early
 
 CHECK = "passed"
+PRIORITY_TAG = "dagster/priority"
+"""Dagster's own tag (docs.dagster.io, "Prioritizing op execution")."""
 POOLS = {"canary": "deploy"}
 """Pools limit how many rollouts run at a time on the instance; one per environment is the ledger's lock, since a pool's name
 cannot depend on the run."""
 
 Events = Iterator[dg.MaterializeResult]  # type: ignore[type-arg]
+
+
+def _op_tags(spec: GateSpec) -> dict[str, str]:
+    """Cheap gates before dear ones where not all can run at once: Dagster starts the ready step of highest priority first."""
+    return {PRIORITY_TAG: str(-spec.cost), **({ALWAYS_RUN: "true"} if spec.always_run else {})}
 
 
 def gate_asset(spec: GateSpec) -> dg.AssetsDefinition:
@@ -55,7 +63,7 @@ def gate_asset(spec: GateSpec) -> dg.AssetsDefinition:
         ],
         kinds=_kinds(spec),
         tags={"forge/stage": spec.stage.value},
-        op_tags={ALWAYS_RUN: "true"} if spec.always_run else None,
+        op_tags=_op_tags(spec),
         pool=POOLS.get(spec.name),
     )
     def gate(context: dg.AssetExecutionContext, forge: Forge) -> Events:
@@ -93,7 +101,9 @@ Action = Callable[[dg.AssetExecutionContext, Services, Attempt, GateSpec, Callab
 def _examine(
     context: dg.AssetExecutionContext, services: Services, attempt: Attempt, spec: GateSpec, log: Callable[[str], None]
 ) -> tuple[GateResult, Metadata]:
-    return examine(services, attempt.id, spec.name, run_id=context.run.run_id, log=log), {}
+    result = examine(services, attempt.id, spec.name, run_id=context.run.run_id, log=log)
+    told_early(services, attempt, result)
+    return result, {}
 
 
 def _decide(

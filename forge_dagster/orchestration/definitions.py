@@ -7,7 +7,7 @@ from forge_dagster.orchestration.assets import GATE_ASSETS
 from forge_dagster.orchestration.executor import gate_executor
 from forge_dagster.orchestration.jobs import JOBS
 from forge_dagster.orchestration.resources import Forge
-from forge_dagster.orchestration.schedules import RETENTION, retention
+from forge_dagster.orchestration.schedules import RETENTION, nightly, retention
 from forge_dagster.orchestration.sensors import RUN_STATUS, git_events, outbox, reconciliation
 from forge_dagster.orchestration.watchdog import watchdog
 
@@ -28,7 +28,7 @@ def definitions(forge: Forge) -> dg.Definitions:
         assets=GATE_ASSETS,
         jobs=[*JOBS, retention],
         sensors=[git_events, reconciliation, watchdog, outbox, *RUN_STATUS],
-        schedules=[RETENTION],
+        schedules=[nightly, RETENTION],
         resources={"forge": forge},
         executor=gate_executor(parallel=parallel),
     )

@@ -57,6 +57,9 @@ def gate_metadata(result: GateResult) -> Metadata:
         "outcome": dg.MetadataValue.text(result.outcome.value),
         "duration_s": dg.MetadataValue.float(round(result.duration_s, 3)),
     }
+    if result.stage.target_s is not None:
+        shown["stage_target_s"] = dg.MetadataValue.float(result.stage.target_s)
+        shown["over_target"] = dg.MetadataValue.bool(bool(result.over_target))
     if result.findings:
         shown["findings"] = findings_table(result.findings)
         shown["findings_total"] = dg.MetadataValue.int(result.findings_total)
@@ -152,6 +155,8 @@ def _summary(result: GateResult) -> str:
     lines = [f"**{markdown(result.summary)}**"]
     if result.reason and result.reason not in result.summary:
         lines.append(markdown(result.reason[:MAX_REASON]))
+    if result.over_target:
+        lines.append(f"Slow: it {result.over_target}.")
     if result.findings_total > min(len(result.findings), MAX_ROWS):
         lines.append(f"{min(len(result.findings), MAX_ROWS)} of {result.findings_total} findings are shown.")
     return "\n\n".join(lines)

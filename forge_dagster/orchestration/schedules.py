@@ -1,12 +1,16 @@
-"""Retention: Dagster's event log has none of its own (dagster#33785), and about 0.3 MB come with every run."""
+"""The nightly run, and retention: Dagster has none of its own (dagster#33785), and every run brings about 0.3 MB."""
 
 import os
 import time
 
 import dagster as dg
 
+from forge_dagster.errors import ForgeError
 from forge_dagster.orchestration.dagster_internals import PARTITION_NAME_TAG
+from forge_dagster.orchestration.jobs import NIGHTLY
 from forge_dagster.orchestration.partitions import COMMITS
+from forge_dagster.orchestration.resources import Forge
+from forge_dagster.usecases.open_nightly import open_nightly
 
 KEEP_DAYS = 30
 KEEP_RUNS = 200
@@ -54,6 +58,22 @@ def prune_runs(instance: dg.DagsterInstance, *, days: float, keep: int) -> tuple
 def retention() -> None:
     """Prune once."""
     prune()
+
+
+@dg.schedule(
+    name="nightly",
+    job=NIGHTLY,
+    cron_schedule="41 2 * * *",
+    default_status=dg.DefaultScheduleStatus.RUNNING,
+    description="Has the tip of every production branch judged anew; the sensor git_events then starts the runs.",
+)
+def nightly(_context: dg.ScheduleEvaluationContext, forge: Forge) -> dg.SkipReason:
+    """Once a night, whatever was remembered."""
+    try:
+        opened = open_nightly(forge.ready())
+    except ForgeError as error:
+        return dg.SkipReason(str(error))
+    return dg.SkipReason(f"opened {len(opened)}: {', '.join(attempt.partition for attempt in opened)}")
 
 
 RETENTION = dg.ScheduleDefinition(

@@ -6,15 +6,19 @@ from forge_dagster.ports.gates import (
     FollowUp,
     Gate,
     GateContext,
+    Selection,
+    ServiceStarter,
     Tool,
     ToolOutput,
     ToolReport,
     ToolRequest,
 )
-from forge_dagster.ports.host import CheckRun, Commit, GitHost, PullRequest
+from forge_dagster.ports.host import CheckRun, Commit, GitHost, HostRemark, PullRequest
 from forge_dagster.ports.ledger import AuditEntry, Errand, Event, Ledger
+from forge_dagster.ports.memo import Memo, Remembered
 from forge_dagster.ports.platform import Deployment, Platform, ReleaseHealth, Signals, Traffic
 from forge_dagster.ports.processes import Clock, Command, Ended, ProcessResult, Program, ProgramState, Run, Supervision
+from forge_dagster.ports.review import Reviewer, ReviewRequest
 from forge_dagster.ports.workspace import AgentChannel, Checkout, Services, Workspace
 
 __all__ = [
@@ -35,14 +39,21 @@ __all__ = [
     "Gate",
     "GateContext",
     "GitHost",
+    "HostRemark",
     "Ledger",
+    "Memo",
     "Platform",
     "ProcessResult",
     "Program",
     "ProgramState",
     "PullRequest",
     "ReleaseHealth",
+    "Remembered",
+    "ReviewRequest",
+    "Reviewer",
     "Run",
+    "Selection",
+    "ServiceStarter",
     "Services",
     "Signals",
     "Supervision",

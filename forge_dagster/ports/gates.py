@@ -11,10 +11,13 @@ from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy
+from forge_dagster.domain.policy_gates import ServiceSection
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.results import GateResult
+from forge_dagster.domain.settings import Settings
 from forge_dagster.ports.platform import Platform
 from forge_dagster.ports.processes import Clock, Command, ProcessResult, Run
+from forge_dagster.ports.review import Reviewer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +39,21 @@ class Environment:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which of a suite's tests to run, as paths of test files from the repository's root. Of use to test runners only.
+
+    `only`: nothing but these (empty: all); `without`: not these; `seed`: for property-based tests, so that a run can be
+    repeated; `measure`: whether to measure coverage; `gate`: what they are run for ("unit", "property", "integration").
+    """
+
+    only: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    seed: int | None = None
+    measure: bool = True
+    gate: str = "unit"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ToolRequest:
     """What a tool is asked to do. `report` is an empty folder outside the tree for its report files."""
 
@@ -50,6 +68,13 @@ class ToolRequest:
     timeout_s: float = 600.0
     cache: Path | None = None
     """Folder outside the tree for what the tool itself wants to find again next time; None: it must not cache."""
+    selection: Selection = Selection()
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What every command gets in its environment besides: addresses of services started for it."""
+    base: Path | None = None
+    """Checkout of the base revision, for tools that `needs_base`; None where there is none."""
+    beside: Mapping[str, Path] = field(default_factory=dict)
+    """Programs of Forge's own toolbox that the tool asked for, by their package; without those that cannot be had."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,8 +155,24 @@ class Environments(Protocol):
         """The repository's own environment. Raises WorkspaceError when it cannot be installed."""
         ...
 
-    def toolbox(self, language: Language | None, package: str, *, log: Callable[[str], None]) -> Environment:
-        """Forge's own pinned environment holding `package`. Raises WorkspaceError when it cannot be had."""
+    def toolbox(
+        self, language: Language | None, package: str, *, log: Callable[[str], None], root: Path | None = None
+    ) -> Environment:
+        """Forge's own pinned environment holding `package`, for use on the tree at `root` (None: nobody's), since what runs in
+        one trust domain may write there. Raises WorkspaceError when it cannot be had.
+        """
+        ...
+
+    def pinned(
+        self, language: Language, requirements: tuple[str, ...], *, log: Callable[[str], None], root: Path | None = None
+    ) -> Environment:
+        """An environment of exactly these requirements ("ruff==0.4.2", "prettier@3.1.0"), which the repository pins outside of
+        its own environment, as pre-commit does. `root` as for `toolbox`. Raises WorkspaceError when it cannot be had.
+        """
+        ...
+
+    def digest(self, language: Language, *, root: Path, project: Project) -> str | None:
+        """Identifies the environment that `of` would give, installing nothing; None when only installing it would tell."""
         ...
 
 
@@ -161,6 +202,34 @@ class GateContext:
     """Folder for what outlives the run, of this repository, job and commit only; None: `scratch` has to do."""
     cache: Path | None = None
     """Folder that later runs of the same repository and job see too; None: nothing is kept for them."""
+    services: "ServiceStarter | None" = None
+    """Starts what integration tests need beside them; None where nothing can be started."""
+    reviewer: Reviewer | None = None
+    """Whom to ask for an opinion; None: the operator has named nobody."""
+    settings: Settings | None = None
+    """The operator's own settings, where a gate depends on them (advisory databases, reviewer); None: defaults."""
+
+
+class ServiceStarter(Protocol):
+    """Starts the services of [services.<name>] for one gate."""
+
+    def started(
+        self,
+        services: Mapping[str, ServiceSection],
+        *,
+        root: Path,
+        folder: Path,
+        variables: Mapping[str, str],
+        run: Run,
+        log: Callable[[str], None],
+    ) -> AbstractContextManager[Mapping[str, str]]:
+        """Start all, yield the variables that tell where they are ("DATABASE_URL"), stop all.
+
+        `root` is the tree their commands run in, `folder` is empty and outside of it, `variables` the environment of the
+        repository's own tools; `run` limits the time of what has to be done before they are up. Raises ServiceFailed naming the
+        service that did not come up, SetupFailed, WorkspaceError; nothing that was started outlives the context.
+        """
+        ...
 
 
 class Gate(Protocol):

@@ -50,6 +50,21 @@ class Commit:
     parents: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostRemark:
+    """What somebody wrote in a review of a pull request, about `head_sha`.
+
+    On a line (`file`, `line`), or as a whole: then `state` is commented, approved, changes_requested or dismissed.
+    """
+
+    by: str
+    head_sha: str
+    body: str
+    file: str | None = None
+    line: int | None = None
+    state: str = ""
+
+
 class GitHost(Protocol):
     """A GitHub-shaped host. Every call raises HostError; every write is idempotent."""
 
@@ -58,6 +73,10 @@ class GitHost(Protocol):
     def repositories(self) -> tuple[str, ...]: ...
     def commit(self, repository: str, ref: str) -> Commit:
         """Raises RevisionGone when it does not exist (any more)."""
+        ...
+
+    def remarks(self, repository: str, number: int) -> tuple[HostRemark, ...]:
+        """What reviews of the pull request say, as far as the host keeps it, oldest first."""
         ...
 
     def branch_head(self, repository: str, branch: str) -> str | None:

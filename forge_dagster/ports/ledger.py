@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
+from forge_dagster.domain.flaky import FlakyTest
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.results import GateResult
 
@@ -108,6 +109,17 @@ class Ledger(Protocol):
     def verdict(self, attempt_id: int) -> Verdict | None: ...
     def put_approval(self, approval: Approval) -> None: ...
     def approvals(self, repository: str, number: int, head_sha: str) -> tuple[Approval, ...]: ...
+
+    # tests that failed and then passed alone
+    def note_flaky(
+        self, repository: str, tests: Mapping[str, str], *, attempt_id: int, head_sha: str, at: float
+    ) -> Mapping[str, FlakyTest]:
+        """Count these sightings (fingerprint -> the test), each once per attempt; the history of each, this one included."""
+        ...
+
+    def flaky_tests(self, repository: str, limit: int = 50) -> tuple[FlakyTest, ...]:
+        """Latest sighting first."""
+        ...
 
     # trust
     def trust(self, *, agent: str, repository: str) -> TrustLevel: ...

@@ -10,11 +10,13 @@ from forge_dagster.domain.changes import Attempt, Change
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.settings import Settings
-from forge_dagster.ports.gates import Environments, Gate, Tool
+from forge_dagster.ports.gates import Environments, Gate, ServiceStarter, Tool
 from forge_dagster.ports.host import GitHost
 from forge_dagster.ports.ledger import Ledger
+from forge_dagster.ports.memo import Memo
 from forge_dagster.ports.platform import Platform, Signals
 from forge_dagster.ports.processes import Clock, Run
+from forge_dagster.ports.review import Reviewer
 
 
 class AgentChannel(Protocol):
@@ -37,6 +39,8 @@ class Checkout:
     policy: Policy
     tested_tree: str | None
     base: Callable[[], AbstractContextManager[Path]] | None = None
+    head: str | None = None
+    """The commit the tree is, or was edited from; None where there is none."""
 
 
 class Workspace(Protocol):
@@ -82,3 +86,9 @@ class Services:
     tools: tuple[Tool, ...]
     run_url: Callable[[str], str]
     """Dagster run id -> address of its page."""
+    reviewer: Reviewer | None = None
+    """Whom gate `review` asks; None: the operator has named nobody."""
+    services_for: Callable[[str], ServiceStarter] | None = None
+    """Gives each Dagster run what starts services for its tests; None: nothing can be started."""
+    memo_of: Callable[[Attempt], Memo] | None = None
+    """The record of what gates answered in runs of the same repository and job; None: every gate is asked anew."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from forge_dagster.domain.project import NodeProject, Project, PythonProject
+from forge_dagster.domain.project import Hook, NodeProject, Project, PythonProject
 from forge_dagster.tools.scripts import invocations
 
 
@@ -52,6 +52,11 @@ def hook_sign(project: Project, hooks: Iterable[str]) -> str | None:
     """The pre-commit hook that runs the tool."""
     found = next((hook for hook in hooks if hook in project.pre_commit_hooks), None)
     return None if found is None else f'.pre-commit-config.yaml has the hook "{found}"'
+
+
+def hook_of(project: Project, *ids: str) -> Hook | None:
+    """The first of these pre-commit hooks, with what it is pinned to and its arguments."""
+    return next((hook for hook in project.hooks if hook.id in ids), None)
 
 
 def _file(part: PythonProject | NodeProject, files: Iterable[str]) -> str | None:

@@ -8,8 +8,14 @@ from dataclasses import dataclass
 _BREAKS = re.compile(r"[;&|()<>]+")
 _ASSIGNMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]*=.*", re.DOTALL)
 _RUNNERS = frozenset(
-    {"npx", "bunx", "pnpx", "npm", "pnpm", "yarn", "exec", "dlx", "run", "cross-env", "--", "-y", "--yes", "--no-install"}
-)
+    (
+        "npx", "bunx", "pnpx", "npm", "pnpm", "yarn", "bun", "exec", "dlx", "run", "run-script", "cross-env", "dotenv", "--",
+        "-y", "--yes", "--no-install", "-s", "--silent", "uv", "uvx", "poetry", "pdm", "hatch",
+    )
+)  # fmt: skip
+_SEVERAL = frozenset(("run-s", "run-p", "npm-run-all", "npm-run-all2"))
+_DEPTH = 5
+"""Scripts that run scripts that run scripts ..."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,12 +41,72 @@ class Invocation:
 
 def invocations(scripts: Mapping[str, object], program: str) -> tuple[Invocation, ...]:
     """Every direct call of `program`, in the order of the scripts. Scripts that a shell could not read are left out."""
-    found = []
-    for name, text in scripts.items():
-        for words in _commands(text):
-            if words and words[0].rsplit("/", 1)[-1] == program:
-                found.append(Invocation(script=name, arguments=tuple(words[1:])))
-    return tuple(found)
+    return tuple(step.call for name, text in scripts.items() for step in text_steps(name, text) if step.program == program)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Step:
+    """One command of a script: the program, without its folder, and how it is called."""
+
+    program: str
+    call: Invocation
+    through_runner: bool
+    """Whether a package manager starts it, so that it may be the name of a script."""
+
+
+def steps(scripts: Mapping[str, object], name: str) -> tuple[Step, ...]:
+    """The commands of the script `name`, in order; none where a shell could not read it."""
+    return text_steps(name, scripts.get(name))
+
+
+def spelled(scripts: Mapping[str, object], name: str) -> tuple[tuple[str, ...], ...]:
+    """The commands of the script `name` word by word, with the variables and package managers in front of the program."""
+    return tuple(tuple(words) for words in _commands(scripts.get(name)) if words)
+
+
+def bare(words: Sequence[str]) -> tuple[dict[str, str], tuple[str, ...]]:
+    """(variables, program and arguments) of a command: without the package managers in front of the program."""
+    rest = _without_runner(list(words))
+    front = words[: len(words) - len(rest)]
+    pairs = (word.partition("=") for word in front if _ASSIGNMENT.fullmatch(word))
+    return {name: value for name, _, value in pairs}, tuple(rest)
+
+
+def leaves(scripts: Mapping[str, object], name: str, *, depth: int = _DEPTH) -> tuple[str, ...]:
+    """The scripts that `name` comes down to where it does nothing but run other scripts of the same package; else itself."""
+    found: list[str] = []
+    for step in steps(scripts, name):
+        nested = _nested(scripts, step)
+        if not nested or depth == 0:
+            return (name,)
+        found += [leaf for other in nested for leaf in leaves(scripts, other, depth=depth - 1)]
+    return tuple(dict.fromkeys(found)) or (name,)
+
+
+def _nested(scripts: Mapping[str, object], step: Step) -> tuple[str, ...]:
+    if step.program in _SEVERAL:
+        patterns = [word for word in step.call.arguments if not word.startswith("-")]
+        return tuple(name for pattern in patterns for name in scripts if _matches(pattern, name))
+    return (step.program,) if step.through_runner and step.program in scripts and not step.call.arguments else ()
+
+
+def _matches(pattern: str, name: str) -> bool:
+    """npm-run-all's patterns: `*` stands for anything but a colon, `**` for anything."""
+    regex = re.escape(pattern).replace(r"\*\*", ".*").replace(r"\*", "[^:]*")
+    return re.fullmatch(regex, name) is not None
+
+
+def text_steps(name: str, text: object) -> tuple[Step, ...]:
+    """The commands in the text of the script or task `name`; none where a shell could not read it."""
+    return tuple(_step_of(name, words) for words in _commands(text) if _without_runner(words))
+
+
+def _step_of(name: str, words: Sequence[str]) -> Step:
+    """One command, given as words, of the script or task `name`. It must name a program."""
+    program, *arguments = _without_runner(list(words))
+    through = any(word in _RUNNERS for word in words[: len(words) - len(arguments) - 1])
+    call = Invocation(script=name, arguments=tuple(arguments))
+    return Step(program=program.rsplit("/", 1)[-1], call=call, through_runner=through)
 
 
 def _commands(text: object) -> list[list[str]]:
@@ -58,7 +124,7 @@ def _commands(text: object) -> list[list[str]]:
                 commands[-1].append(word)
     except ValueError:
         return []
-    return [_without_runner(words) for words in commands]
+    return commands
 
 
 def _without_runner(words: list[str]) -> list[str]:

@@ -9,13 +9,17 @@ from pathlib import Path
 from forge_dagster.domain.check_report import overall_outcome
 from forge_dagster.domain.decisions import Risk
 from forge_dagster.domain.graph import GATES, GateSpec, Job, Stage, blocked, ready
+from forge_dagster.domain.light import is_light
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import did_you_mean
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.risk import classify
+from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import UsageError
-from forge_dagster.ports import Checkout, Clock, Environments, Gate, Run
+from forge_dagster.ports import Checkout, Clock, Environments, Gate, Reviewer, Run, ServiceStarter
 from forge_dagster.usecases.examine import examine_gate, gate_context
+from forge_dagster.usecases.flaky import remembered_locally
+from forge_dagster.usecases.remember import Memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +91,11 @@ class LocalCheck:
     workers: int
     cache: Path | None = None
     """Folder of this repository for what tools want to find again next time; None: nothing is kept."""
+    memory: Memory | None = None
+    """The record of earlier answers; None: every gate is asked anew."""
+    services: ServiceStarter | None = None
+    settings: Settings | None = None
+    reviewer: Reviewer | None = None
     log: Callable[[str, str], None] = lambda _gate, _line: None
     """Takes a gate's name and a line of what its tools print; called from several threads."""
 
@@ -111,13 +120,17 @@ def check(work: LocalCheck, *, progress: Progress = lambda _event: None) -> Chec
     """
     begun = work.clock.monotonic()
     results = _run_gates(work, progress)
-    outcome, reason = overall_outcome(results.values(), kind_declared=work.checkout.policy.project.kind is not None)
+    if work.memory is not None:
+        work.memory.keep()
+    change, policy = work.checkout.change, work.checkout.policy
+    light = is_light(change.paths, policy.light)
+    outcome, reason = overall_outcome(results.values(), kind_declared=policy.project.kind is not None, light=light)
     return Checked(
         checkout=work.checkout,
         results=results,
         outcome=outcome,
         reason=reason,
-        risk=classify(work.checkout.change.paths, work.checkout.policy.risk),
+        risk=classify(change.paths, policy.risk),
         duration_s=work.clock.monotonic() - begun,
     )
 
@@ -138,7 +151,7 @@ def _run_gates(work: LocalCheck, progress: Progress) -> dict[str, GateResult]:
             done, _ = wait(running, return_when=FIRST_COMPLETED)
             for future in done:
                 spec = running.pop(future)
-                results[spec.name] = future.result()
+                results[spec.name] = _with_history(work, future.result())
                 progress(GateEvent(spec=spec, result=results[spec.name]))
         _not_run(work, results, progress)
     except BaseException:
@@ -162,11 +175,21 @@ def _examined(work: LocalCheck, spec: GateSpec, results: Mapping[str, GateResult
             log=lambda line: work.log(spec.name, line),
             results=results,
             cache=work.cache,
+            services=work.services,
+            settings=work.settings,
+            reviewer=work.reviewer,
         )
     except OSError as error:
         reason = f"no scratch folder could be made: {error}\n  -> free disk space, or set TMPDIR to a place with some"
         return gate_result(spec.name, Outcome.ERRORED, reason=reason)
-    return examine_gate(context, work.gates)
+    if work.memory is None:
+        return examine_gate(context, work.gates)
+    return work.memory.answer(spec.name, lambda: examine_gate(context, work.gates))
+
+
+def _with_history(work: LocalCheck, result: GateResult) -> GateResult:
+    change = work.checkout.change
+    return remembered_locally(work.cache, result, repository=change.repository, head=change.head_sha, at=work.clock.now())
 
 
 def _not_run(work: LocalCheck, results: dict[str, GateResult], progress: Progress) -> None:

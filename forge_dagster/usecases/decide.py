@@ -2,10 +2,12 @@
 
 import hashlib
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.domain.decisions import Approval, Decision, Risk, RiskLevel, TrustLevel, Verdict
 from forge_dagster.domain.graph import Job
+from forge_dagster.domain.light import is_light
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.policy import POLICY_FILE, parse_policy
@@ -14,6 +16,7 @@ from forge_dagster.domain.risk import classify
 from forge_dagster.domain.verdict import Case, give_verdict, verdict_result
 from forge_dagster.errors import ForgeError, HostError, Interrupted, LedgerError, Superseded, UsageError
 from forge_dagster.ports import GitHost, PullRequest, Services
+from forge_dagster.usecases.examine import LIGHT
 from forge_dagster.usecases.feed_back import JUDGING, feed_back
 from forge_dagster.usecases.merge import Landing, merge, why_not_current
 from forge_dagster.usecases.open_attempts import supersede
@@ -49,10 +52,11 @@ def decide(
     stored = services.ledger.verdict(attempt_id)
     if pull.merged and stored is not None and stored.decision is Decision.MERGE:
         return _conclude(services, attempt, stored, landed=True)
-    attempt, risk, kind_declared = _examined(services, host, attempt, stored, log)
+    seen = _examined(services, host, attempt, stored, log)
+    attempt = seen.attempt
     while True:
         words = services.ledger.approvals(attempt.repository, number, attempt.head_sha)
-        case = _case(services, attempt, pull, words, risk=risk, kind_declared=kind_declared)
+        case = _case(services, seen, pull, words)
         verdict = give_verdict(case)
         if verdict != stored:
             _keep(services, attempt, verdict, case.results)
@@ -83,40 +87,44 @@ def _overtaken(services: Services, attempt: Attempt, why: str) -> Superseded:
     return Superseded(f"attempt {attempt.id} ({attempt.partition}) has no verdict: {why}")
 
 
-def _examined(
-    services: Services, host: GitHost, attempt: Attempt, stored: Verdict | None, log: Callable[[str], None]
-) -> tuple[Attempt, Risk, bool]:
-    """The attempt with its tested tree, the risk of what it touches, and whether the policy says what the project is.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Seen:
+    """The attempt with its tested tree, and what its change is like (domain.verdict.Case)."""
 
-    What cannot be looked at is critical: a person has to.
-    """
+    attempt: Attempt
+    risk: Risk
+    kind_declared: bool = False
+    light: bool = False
+
+
+def _examined(services: Services, host: GitHost, attempt: Attempt, stored: Verdict | None, log: Callable[[str], None]) -> _Seen:
+    """What there is to see of the change. What cannot be looked at is critical: a person has to."""
     try:
         if stored is not None and stored.outcome is Outcome.PASSED and attempt.tested_tree is not None:
             text = host.file_text(attempt.repository, POLICY_FILE, attempt.base_sha or attempt.head_sha) or ""
-            return attempt, stored.risk, parse_policy(text).project.kind is not None
+            kind = parse_policy(text).project.kind
+            light = any(result.reason.startswith(LIGHT) for result in services.ledger.results(attempt.id).values())
+            return _Seen(attempt=attempt, risk=stored.risk, kind_declared=kind is not None, light=light)
         checkout = services.workspace.checkout(attempt, host, log=log)
     except (Superseded, Interrupted, LedgerError):
         raise
     except ForgeError as error:
         unknown = f"what it touches is not known: {one_line(error.message)}"
-        return attempt, Risk(level=RiskLevel.HIGH, reasons=(unknown,), critical=True), False
+        return _Seen(attempt=attempt, risk=Risk(level=RiskLevel.HIGH, reasons=(unknown,), critical=True))
     if attempt.tested_tree is None and checkout.tested_tree is not None:
         attempt = services.ledger.advance(
             attempt.id, AttemptState.RUNNING, tested_tree=checkout.tested_tree, base_sha=checkout.change.base_sha
         )
-    risk = classify(checkout.change.paths, checkout.policy.risk)
-    return attempt, risk, checkout.policy.project.kind is not None
+    return _Seen(
+        attempt=attempt,
+        risk=classify(checkout.change.paths, checkout.policy.risk),
+        kind_declared=checkout.policy.project.kind is not None,
+        light=is_light(checkout.change.paths, checkout.policy.light),
+    )
 
 
-def _case(
-    services: Services,
-    attempt: Attempt,
-    pull: PullRequest,
-    words: tuple[Approval, ...],
-    *,
-    risk: Risk,
-    kind_declared: bool,
-) -> Case:
+def _case(services: Services, seen: _Seen, pull: PullRequest, words: tuple[Approval, ...]) -> Case:
+    attempt = seen.attempt
     names = {attempt.identity.name, pull.author}
     trust = min((services.ledger.trust(agent=name, repository=attempt.repository) for name in names), default=TrustLevel.L0)
     return Case(
@@ -126,11 +134,12 @@ def _case(
         head_sha=attempt.head_sha,
         specs=JUDGING,
         results=services.ledger.results(attempt.id),
-        risk=risk,
+        risk=seen.risk,
         trust=trust,  # of the less trusted of who opened and who pushed
         approvals=words,
         authors=frozenset(names),
-        kind_declared=kind_declared,
+        kind_declared=seen.kind_declared,
+        light=seen.light,
     )
 
 

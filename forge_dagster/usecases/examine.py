@@ -10,14 +10,34 @@ from pathlib import Path
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import Job
+from forge_dagster.domain.light import is_light
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome
 from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, ForgeError, Interrupted, Superseded
-from forge_dagster.ports import Checkout, Clock, Environments, Gate, GateContext, Platform, Run, Services
+from forge_dagster.ports import (
+    Checkout,
+    Clock,
+    Environments,
+    Gate,
+    GateContext,
+    Platform,
+    Reviewer,
+    Run,
+    Services,
+    ServiceStarter,
+)
 from forge_dagster.usecases.deadline import Deadline, limited
+from forge_dagster.usecases.flaky import remembered
+from forge_dagster.usecases.remember import Memory
+from forge_dagster.workspace.circumstances import circumstances
+from forge_dagster.workspace.contents import tree_contents
 from forge_dagster.workspace.detect import detect, list_files
 
 Log = Callable[[str], None]
+
+DISABLED = "disabled by policy"
+LIGHT = "the change touches documents only: light path (forge.toml, [light])"
 
 
 def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log: Log) -> GateResult:
@@ -49,16 +69,41 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
             platform=services.platforms.get(checkout.policy.deploy.platform),
             artifacts=services.settings.home / "artifacts" / attempt.repository / attempt.job.value / attempt.head_sha,
             cache=services.settings.home / "cache" / attempt.repository / attempt.job.value,
+            services=None if services.services_for is None else services.services_for(run_id),
+            settings=services.settings,
+            reviewer=services.reviewer,
         )
+        memory = _memory(services, attempt, checkout, context, run_id)
     except (Superseded, Interrupted):
         raise
     except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
         result = _conflicting(gate, error) if isinstance(error, Conflict) else _errored(gate, error, log)
         result = result.model_copy(update={"duration_s": services.clock.monotonic() - begun})
     else:
-        result = examine_gate(context, services.gates)
+        result = memory.answer(gate, lambda: examine_gate(context, services.gates))
+        memory.keep()
+    result = remembered(services, attempt, result)
     services.ledger.put_result(attempt_id, result)
     return result
+
+
+def _memory(services: Services, attempt: Attempt, checkout: Checkout, context: GateContext, run_id: str) -> Memory:
+    """The record, for changes only: a release is built anew, and a nightly run asks every gate."""
+    wanted = attempt.job is Job.CHANGE and services.settings.memo and services.memo_of is not None
+    return Memory(
+        memo=services.memo_of(attempt) if wanted and services.memo_of is not None else None,
+        checkout=checkout,
+        contents=lambda: tree_contents(checkout.root, context.run),
+        around=lambda: circumstances(
+            checkout,
+            environments=context.environments,
+            tools={tool.name: tool for tool in services.tools},
+            settings=services.settings,
+            job=attempt.job,
+        ),
+        clock=services.clock,
+        run=services.run_url(run_id),
+    )
 
 
 def may_resume(attempt: Attempt, earlier: GateResult) -> bool:
@@ -82,6 +127,9 @@ def gate_context(
     platform: Platform | None = None,
     artifacts: Path | None = None,
     cache: Path | None = None,
+    services: ServiceStarter | None = None,
+    settings: Settings | None = None,
+    reviewer: Reviewer | None = None,
 ) -> GateContext:
     """What the gate may look at. Makes the folder `scratch`; the others are made by the gate that needs them."""
     scratch.mkdir(parents=True, exist_ok=True)
@@ -100,9 +148,12 @@ def gate_context(
         results=dict(results),
         platform=platform,
         base=checkout.base,
-        detect=lambda tree: detect(tree, list_files(tree, run)),
+        detect=lambda tree: detect(tree, list_files(tree, run)).allowing(checkout.policy.project.install_scripts),
         artifacts=artifacts,
         cache=cache,
+        services=services,
+        settings=settings,
+        reviewer=reviewer,
     )
 
 
@@ -113,7 +164,10 @@ def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
     """
     section = context.policy.gate(context.gate)
     if not section.enabled:
-        return gate_result(context.gate, Outcome.SKIPPED, reason="disabled by policy")
+        return gate_result(context.gate, Outcome.SKIPPED, reason=DISABLED)
+    light = context.policy.light
+    if context.job is Job.CHANGE and context.gate not in light.gates and is_light(context.change.paths, light):
+        return gate_result(context.gate, Outcome.SKIPPED, reason=LIGHT)
     gate = gates.get(context.gate)
     if gate is None:
         reason = f'this installation of Forge has no gate "{context.gate}"\n  -> install Forge again'

@@ -8,6 +8,7 @@ from forge_dagster.domain.rollout_state import Rollout
 from forge_dagster.errors import Superseded
 from forge_dagster.ports import Services
 from forge_dagster.usecases.decide import decide
+from forge_dagster.usecases.open_nightly import tell_nightly
 from forge_dagster.usecases.roll_out import rollout_key
 
 
@@ -30,6 +31,8 @@ def recover(services: Services, attempt_id: int, *, run_id: str, cancelled: bool
         return
     outcomes = {gate: result.outcome for gate, result in services.ledger.results(attempt_id).items()}
     if not ready(gates_of(attempt.job), outcomes, frozenset(outcomes)):
+        if attempt.job is Job.NIGHTLY:
+            tell_nightly(services, attempt)
         services.ledger.advance(attempt_id, AttemptState.DECIDED)
     elif cancelled and not _is_rolling_out(services, attempt):
         services.ledger.advance(attempt_id, AttemptState.ABANDONED)

@@ -73,11 +73,12 @@ class LocalWorkspace:
             self._known[folder] = made
         objects = self._mirror_path(attempt.repository) / "objects"
         base_sha = made.change.base_sha
+        policy = read_policy(None if made.policy is None else made.policy.encode(), where=made.policy_from)
         return Checkout(
             root=folder / "tree",
             change=made.change,
-            project=made.project,
-            policy=read_policy(None if made.policy is None else made.policy.encode(), where=made.policy_from),
+            project=made.project.allowing(policy.project.install_scripts),
+            policy=policy,
             tested_tree=made.tested_tree,
             base=None if base_sha is None else base_tree(sha=base_sha, objects=objects, run=self._run, parent=folder / "base"),
         )

@@ -133,9 +133,10 @@ def _work_tree(repository: GitRepository, place: _Place, prefix: str, base_sha: 
             head_sha=place.head if base_sha is None or not changed else None,
             files=changed,
         ),
-        project=detect(root, files),
+        project=detect(root, files).allowing(policy.project.install_scripts),
         policy=policy,
         tested_tree=None,
+        head=place.head,
         base=None
         if base_sha is None
         else base_tree(sha=base_sha, objects=place.objects, run=run, parent=None, prefix=prefix, shallow=place.shallow),
@@ -153,12 +154,13 @@ def _commit(repository: GitRepository, place: _Place, prefix: str, base_sha: str
     if base_sha == head:
         base_sha = None
     changed = () if base_sha is None else here.changed_files(base_sha, head, relative=True)
+    files = (name for name, _ in here.listed_files())
     source = base_sha or head
     policy = read_policy(repository.read(source, f"{prefix}/{POLICY_FILE}".lstrip("/")), where=f"at {source[:12]}")
     return Checkout(
         root=root,
         change=Change(repository=place.top.name, base_sha=base_sha, head_sha=head, files=changed),
-        project=detect(root, existing(root, (name for name, _ in here.listed_files()))),
+        project=detect(root, existing(root, files)).allowing(policy.project.install_scripts),
         policy=policy,
         tested_tree=tree.tree(head),
         base=None
@@ -168,12 +170,13 @@ def _commit(repository: GitRepository, place: _Place, prefix: str, base_sha: str
 
 
 def _folder(root: Path) -> Checkout:
-    policy = root / POLICY_FILE
+    path = root / POLICY_FILE
+    policy = read_policy(_read(path) if path.is_file() else None, where=f"in {root}")
     return Checkout(
         root=root,
         change=Change(repository=root.name),
-        project=detect(root, existing(root, walk(root))),
-        policy=read_policy(_read(policy) if policy.is_file() else None, where=f"in {root}"),
+        project=detect(root, existing(root, walk(root))).allowing(policy.project.install_scripts),
+        policy=policy,
         tested_tree=None,
     )
 

@@ -16,6 +16,11 @@ _PINNED = re.compile(r"(npm|pnpm|yarn)@(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32}
 _PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "10"}
 """Major of lockfileVersion -> the newest major of pnpm that writes it (pnpm.io, compatibility)."""
 _YARN_CLASSIC = "1"
+_YARN_SETTINGS = ".yarnrc.yml"
+_YARN_PATH = re.compile(
+    r"^yarnPath\s*:\s*['\"]?\.yarn/releases/yarn-(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32})?)\.c?js", re.MULTILINE
+)
+"""Where a repository keeps the Yarn that it uses (yarnpkg.com, yarnPath)."""
 
 Log = Callable[[str], None]
 
@@ -29,32 +34,53 @@ class Installer:
         self._run = run
         self._domain = domain
 
-    def install(self, node: NodeProject, folder: Path, *, what: str, log: Log) -> None:
-        """Make `folder`/node_modules what the project's lock says. Raises WorkspaceError with the installer's own words."""
+    def install(
+        self, node: NodeProject, folder: Path, *, what: str, scripts: bool = False, trusted: bool = False, log: Log
+    ) -> None:
+        """Make `folder`/node_modules what the project's lock says. Raises WorkspaceError with the installer's own words.
+
+        `scripts`: packages may run their install scripts. Unless `trusted` or that, what the repository would have its package
+        manager load (a pnpmfile, Yarn's plugins) is no part of it: that is code which runs at installation too.
+        """
+        if node.manager == "bun":
+            raise WorkspaceError(
+                f"the repository is installed with bun ({node.lock_file or 'packageManager'}), which Forge cannot install with",
+                hint="commit a package-lock.json or pnpm-lock.yaml as well; `forge check` also takes node_modules as it is",
+            )
         if node.manager == "npm":
             arguments = ("ci",) if node.lock_file else ("install", "--no-package-lock")
-            self.npm(arguments, folder, what=what, log=log)
+            self.npm(arguments, folder, what=what, scripts=scripts, log=log)
             return
         version = _wanted_version(node, folder)
         program = str(self._manager(node.manager, version, log))
+        ignored = () if scripts else ("--ignore-scripts",)
         if node.manager == "pnpm":
             frozen = "--frozen-lockfile" if node.lock_file else "--no-lockfile"
             store = ("--store-dir", str(self._cache / f"pnpm-{self._domain}"), "--package-import-method", "copy")
-            self._execute((program, "install", "--ignore-scripts", frozen, *store), folder, what=what, log=log)
+            loaded = () if trusted or scripts else ("--ignore-pnpmfile",)
+            if loaded:
+                _refuse_pnpmfile(folder)
+            self._execute((program, "install", *ignored, frozen, *loaded, *store), folder, what=what, scripts=scripts, log=log)
         elif version.startswith(f"{_YARN_CLASSIC}.") or version == _YARN_CLASSIC:
-            self._execute((program, "install", "--ignore-scripts", "--frozen-lockfile"), folder, what=what, log=log)
+            arguments = (program, "install", *ignored, *(("--frozen-lockfile",) if node.lock_file else ("--no-lockfile",)))
+            self._execute(arguments, folder, what=what, scripts=scripts, log=log)
         else:
-            self._execute((program, "install", "--immutable"), folder, what=what, log=log)
+            if not (trusted or scripts):
+                _refuse_plugins(folder)
+            frozen = "--immutable" if node.lock_file else "--no-immutable"
+            self._execute((program, "install", frozen), folder, what=what, scripts=scripts, log=log)
 
-    def npm(self, arguments: tuple[str, ...], folder: Path, *, what: str, log: Log) -> None:
+    def npm(self, arguments: tuple[str, ...], folder: Path, *, what: str, scripts: bool = False, log: Log) -> None:
         """Run npm in `folder`. Raises WorkspaceError."""
         if shutil.which("npm") is None:
             raise WorkspaceError(f"{what} need npm, which is not on this machine", hint="install Node.js 20 or newer")
-        self._execute(("npm", *arguments, "--ignore-scripts", "--loglevel=error"), folder, what=what, log=log)
+        # the repository's .npmrc could name another program in git's place
+        options = (f"--ignore-scripts={'false' if scripts else 'true'}", "--git=git", "--loglevel=error")
+        self._execute(("npm", *arguments, *options), folder, what=what, scripts=scripts, log=log)
 
     def _manager(self, name: str, version: str, log: Log) -> Path:
         """The package manager in the version that the repository pins, from the registry (npm checks its integrity)."""
-        target = self._home / "toolbox" / f"{name}-{version}"
+        target = self._home / "toolbox" / self._domain / f"{name}-{version}"
         program = target / "node_modules" / ".bin" / name
         if not (target / "complete").exists():
             with locked(target.with_suffix(".lock"), self._run):
@@ -66,18 +92,20 @@ class Installer:
                     (target / "complete").touch()
         return program
 
-    def _execute(self, argv: tuple[str, ...], folder: Path, *, what: str, log: Log) -> None:
+    def _execute(self, argv: tuple[str, ...], folder: Path, *, what: str, scripts: bool = False, log: Log) -> None:
         variables = {
             "npm_config_cache": str(self._cache / f"npm-{self._domain}"),
             "npm_config_audit": "false",
             "npm_config_fund": "false",
             "npm_config_update_notifier": "false",
-            "npm_config_ignore_scripts": "true",
+            "npm_config_ignore_scripts": "false" if scripts else "true",
             "npm_config_progress": "false",
             "YARN_CACHE_FOLDER": str(self._cache / f"yarn-{self._domain}"),
-            "YARN_ENABLE_SCRIPTS": "0",
+            "YARN_ENABLE_SCRIPTS": "1" if scripts else "0",
             "YARN_ENABLE_TELEMETRY": "0",
+            "YARN_ENABLE_GLOBAL_CACHE": "0",
             "YARN_NODE_LINKER": "node-modules",
+            "YARN_IGNORE_PATH": "1",  # the Yarn in the repository's own tree is code of the change
             "CI": "1",
         }
         command = Command(argv=argv, cwd=folder, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S)
@@ -89,18 +117,48 @@ class Installer:
 
 
 def _wanted_version(node: NodeProject, folder: Path) -> str:
-    """The exact version that packageManager pins, else the major that writes such a lock."""
+    """The exact version that packageManager or .yarnrc.yml pins, else the major that writes such a lock."""
     pinned = _PINNED.fullmatch(str(node.package.get("packageManager", "")))
     if pinned and pinned[1] == node.manager:
         return pinned[2]
-    head = ""
-    if node.lock_file and (folder / node.lock_file).is_file():
-        with (folder / node.lock_file).open(encoding="utf-8", errors="replace") as stream:
-            head = stream.read(2048)
+    head = _head(folder / node.lock_file) if node.lock_file else ""
     if node.manager == "pnpm":
         found = re.search(r"lockfileVersion:\s*['\"]?(\d+)", head)
         return _PNPM_OF_LOCK.get(found[1] if found else "9", "10")
-    return "4" if "__metadata:" in head else _YARN_CLASSIC
+    vendored = _YARN_PATH.search(_head(folder / _YARN_SETTINGS))
+    if vendored:
+        return vendored[1]
+    berry = re.search(r"__metadata:\s+version:\s*['\"]?(\d{1,3})", head)
+    if berry is None:
+        return "4" if not node.lock_file and (folder / _YARN_SETTINGS).is_file() else _YARN_CLASSIC
+    return "2" if int(berry[1]) < 5 else "3" if int(berry[1]) < 8 else "4"
+
+
+def _refuse_plugins(folder: Path) -> None:
+    """Yarn loads the plugins that .yarnrc.yml names from the tree, before anything else. Raises WorkspaceError."""
+    if re.search(r"^plugins\s*:", _head(folder / _YARN_SETTINGS, 256 * 1024), re.MULTILINE):
+        raise WorkspaceError(
+            "Yarn would load the plugins that .yarnrc.yml names, and so run code of the repository while installing",
+            hint="set [project] install_scripts = true in forge.toml to allow it",
+        )
+
+
+def _refuse_pnpmfile(folder: Path) -> None:
+    """A lock that was made through a .pnpmfile.cjs cannot be installed without it (pnpm.io, ".pnpmfile.cjs"). Raises
+    WorkspaceError.
+    """
+    if re.search(r"^pnpmfileChecksum:", _head(folder / "pnpm-lock.yaml", 1024 * 1024), re.MULTILINE):
+        raise WorkspaceError(
+            "pnpm-lock.yaml needs the repository's .pnpmfile.cjs, which is code that pnpm would run while installing",
+            hint="set [project] install_scripts = true in forge.toml to allow it",
+        )
+
+
+def _head(path: Path, limit: int = 4096) -> str:
+    if not path.is_file() or path.is_symlink():
+        return ""
+    with path.open(encoding="utf-8", errors="replace") as stream:
+        return stream.read(limit)
 
 
 def _failure(result: ProcessResult, argv: tuple[str, ...], what: str) -> WorkspaceError:

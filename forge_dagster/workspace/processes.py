@@ -1,10 +1,10 @@
 """The only place that starts a process. Each command is a process group of its own that never outlives its reason to run.
 
-Four things end a group: its time limit, `stop()`, the end of this interpreter, and its own leader's exit (what the leader left
-behind is killed too). Against a `kill -9` of this process there is the parent-death signal for the leader (util-linux
-`setpriv`), and for the rest a record per live group under `home/processes/<run_id>/`, which `reap` works off. Every process
-also carries a mark in its environment, by which one that left its group (a daemon) is found; a program that removes the mark is
-the sandbox's business, not this module's.
+Five things end a group: its time limit, `stop()`, an Ending, the end of this interpreter, and its own leader's exit (what the
+leader left behind is killed too). Against a `kill -9` of this process there is the parent-death signal for the leader
+(util-linux `setpriv`), and for the rest a record per live group under `home/processes/<run_id>/`, which `reap` works off. Every
+process also carries a mark in its environment, by which one that left its group (a daemon) is found; a program that removes the
+mark is the sandbox's business, not this module's.
 """
 
 import contextlib
@@ -28,6 +28,7 @@ from forge_dagster.errors import Interrupted, UsageError, WorkspaceError
 from forge_dagster.ports import Command, Ended, ProcessResult
 from forge_dagster.workspace.network import network_environment
 from forge_dagster.workspace.reaping import DIRECTORY_PREFIX, MARK, kill_group, kill_marked, owner_name, start_time
+from forge_dagster.workspace.serving import Ending
 from forge_dagster.workspace.streams import DRAIN_S, Streams
 
 _POLL_S = 1.0
@@ -124,9 +125,10 @@ class ProcessRun:
         self._directory_lock = threading.Lock()
         self._finalizer = weakref.finalize(self, self._state.close)
 
-    def run(self, command: Command, *, log: Callable[[str], None] | None = None) -> ProcessResult:
+    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
         """Run to the end. Never raises for what the process does; what cannot be started at all ended "missing".
 
+        `ending`: by which another thread may end it before its time, for what only ends when told to (serving.py).
         Raises WorkspaceError when the record or the private folder cannot be written (such as on a full disk).
         """
         started = time.monotonic()
@@ -147,7 +149,7 @@ class ProcessRun:
                 group.record = state.note(
                     str(process.pid), {"pgid": process.pid, "started": start_time(process.pid), "mark": mark}
                 )
-            return _attend(group, command, state, log, started)
+            return _attend(group, command, state, log, ending)
         except BaseException:  # from `log`, a full disk, or Ctrl-C
             _kill(group)
             raise
@@ -169,6 +171,22 @@ class ProcessRun:
     def stop(self) -> None:
         """Kill every process group started here, and let none start any more."""
         self._state.kill_all()
+
+    @contextlib.contextmanager
+    def folder(self) -> Iterator[Path]:
+        """An empty private folder in /tmp for as long as the context; after a `kill -9` of this process `reap` removes it.
+
+        Raises WorkspaceError when it cannot be made.
+        """
+        with _disk_errors():
+            directory = Path(tempfile.mkdtemp(prefix=DIRECTORY_PREFIX))
+            record = self._state.note(directory.name, {"directory": str(directory)})
+        try:
+            yield directory
+        finally:
+            shutil.rmtree(directory, ignore_errors=True)
+            if record is not None:
+                record.unlink(missing_ok=True)
 
     def _environment(self, command: Command, mark: str) -> dict[str, str]:
         private = self._private()
@@ -247,11 +265,13 @@ def _death_signal() -> tuple[str, ...]:
     return (found, "--pdeathsig", "KILL", "--")
 
 
-def _attend(group: _Group, command: Command, state: _State, log: Callable[[str], None] | None, started: float) -> ProcessResult:
+def _attend(
+    group: _Group, command: Command, state: _State, log: Callable[[str], None] | None, ending: Ending | None
+) -> ProcessResult:
     """Feed and read the process until it exits, its time is over or the run is stopped; then end the group and drain."""
-    pid = group.process.pid
+    started = group.started
     streams = Streams(group.process, command, log)
-    ended = _serve(pid, streams, state, deadline=started + command.timeout_s)
+    ended = _serve(group.process.pid, streams, state, deadline=started + command.timeout_s, ending=ending)
     streams.drain(0.0)
     _kill(group)
     streams.drain(DRAIN_S)
@@ -269,9 +289,10 @@ def _attend(group: _Group, command: Command, state: _State, log: Callable[[str],
     )
 
 
-def _serve(pid: int, streams: Streams, state: _State, *, deadline: float) -> Ended:
+def _serve(pid: int, streams: Streams, state: _State, *, deadline: float, ending: Ending | None) -> Ended:
+    asked = None if ending is None else ending.asked
     with _exit_descriptor(pid) as exited:
-        watched = [state.stop_pipe[0]] if exited is None else [state.stop_pipe[0], exited]
+        watched = [descriptor for descriptor in (state.stop_pipe[0], exited, asked) if descriptor is not None]
         for descriptor in watched:
             streams.poll.register(descriptor, select.POLLIN)
         try:
@@ -284,6 +305,11 @@ def _serve(pid: int, streams: Streams, state: _State, *, deadline: float) -> End
                 ready = streams.step(min(left, _POLL_S if exited is not None else _NO_PIDFD_POLL_S))
                 if exited in ready or (exited is None and _has_exited(pid)):
                     return "interrupted" if state.stopped else "exited"
+                if ending is not None and asked in watched and asked in ready:
+                    watched.remove(asked)
+                    streams.poll.unregister(asked)
+                    _signal_group(pid, ending.signal)
+                    deadline = min(deadline, time.monotonic() + ending.grace_s)
         finally:
             for descriptor in watched:
                 streams.poll.unregister(descriptor)
@@ -301,6 +327,11 @@ def _exit_descriptor(pid: int) -> Iterator[int | None]:
         yield descriptor
     finally:
         os.close(descriptor)
+
+
+def _signal_group(pgid: int, number: int) -> None:
+    with contextlib.suppress(OSError):
+        os.killpg(pgid, number)
 
 
 def _has_exited(pid: int) -> bool:

@@ -5,13 +5,15 @@ import json
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from forge_dagster.domain.project import PythonProject
-from forge_dagster.workspace.detect import READ_LIMIT
+from forge_dagster.workspace.detect_files import READ_LIMIT, below
 from forge_dagster.workspace.requirements import (
+    FOR_CHECKS,
+    NOT_FOR_CHECKS,
     dependency_groups,
     normalised,
     parse_ini,
@@ -22,14 +24,8 @@ from forge_dagster.workspace.requirements import (
     strings,
     table,
 )
+from forge_dagster.workspace.task_runners import Asked, asked_for
 
-_FOR_CHECKS = re.compile(
-    r"(^|[^a-z])(dev|develop|development|tests?|testing|checks?|qa|ci|lint|linting|types?|typing|mypy|cov|coverage)([^a-z]|$)"
-)
-"""Extras and requirement files that a project's own checks need, by their usual names."""
-_NOT_FOR_CHECKS = re.compile(
-    r"doc|example|bench|release|publish|deploy|build|conda|windows|macos|gpu|cuda|constraint|freeze|prod"
-)
 _DEPENDENCY_TABLES = (
     "uv",
     "poetry",
@@ -42,37 +38,31 @@ _DEPENDENCY_TABLES = (
     "scikit-build",
     "cibuildwheel",
 )
-_COMPILED = (
-    ".c",
-    ".cc",
-    ".cpp",
-    ".cxx",
-    ".h",
-    ".hpp",
-    ".pyx",
-    ".pxd",
-    ".rs",
-    ".toml",
-    "CMakeLists.txt",
-    "meson.build",
-    "setup.py",
-)
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests?)\.py$|(^|/)tests?/([^/]+/)*[^/]+\.py$")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PythonPlan:
-    """How to fill an environment. `wide` are requirements worth having that may conflict; then it is done without them."""
+    """How to fill an environment. `wide` are requirements worth having that may conflict; then it is done without them.
+
+    `test_` and `lint_requirements` are what tox, nox or Hatch install to run tests and to check: needed, but written for
+    environments of their own, so that they may conflict too.
+    """
 
     way: Literal["uv-lock", "install"]
     editable: bool = False
     own_requirements: tuple[str, ...] | None = None
-    """What the project itself requires, extras included: enough where it names no build system and cannot be installed."""
+    """What the project itself requires, extras included: enough where it names no build system, or one that cannot install it
+    in place (`own_builder`), and so is only put on the path.
+    """
+    own_builder: bool = False
     extras: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
     requirements: tuple[str, ...] = ()
     wide_files: tuple[str, ...] = ()
     wide_requirements: tuple[str, ...] = ()
+    test_requirements: tuple[str, ...] = ()
+    lint_requirements: tuple[str, ...] = ()
     workspace: bool = False
     requires_python: str = ""
     python_version: str = ""
@@ -82,7 +72,13 @@ class PythonPlan:
     def empty(self) -> bool:
         """Whether nothing is declared at all."""
         return self.way == "install" and not (
-            self.editable or self.files or self.requirements or self.wide_files or self.wide_requirements
+            self.editable
+            or self.files
+            or self.requirements
+            or self.wide_files
+            or self.wide_requirements
+            or self.test_requirements
+            or self.lint_requirements
         )
 
 
@@ -96,41 +92,61 @@ def plan(python: PythonProject, *, root: Path, files: tuple[str, ...]) -> Python
     folder = root / python.directory
     pyproject = python.pyproject
     setup_py, setup_cfg = _text(folder / "setup.py"), _text(folder / "setup.cfg")
-    groups = dependency_groups(pyproject)
+    asked = asked_for(pyproject, lambda name: _text(folder / name))
+    for_tests = {group for each in asked for group in each.groups}
+    locked = python.lock_file == "uv.lock"
     extras = {**table(pyproject, "project", "optional-dependencies"), **table(pyproject, "tool", "poetry", "extras")}
     extras |= setup_declarations(setup_py, setup_cfg)[1]
-    wide: list[str] = []
-    narrow: list[str] = []
-    for name, items in groups.items():
-        (narrow if _FOR_CHECKS.search(name.lower()) else wide).extend(items)
-    for name, declared in poetry_groups(pyproject).items():
-        lines = [line for line in (poetry_requirement(key, value) for key, value in declared.items()) if line is not None]
-        (narrow if _FOR_CHECKS.search(name.lower()) else wide).extend(lines)
-    requirement_files = [name for name in python.requirement_files if not _NOT_FOR_CHECKS.search(name)]
-    checking = [name for name in requirement_files if name == "requirements.txt" or _FOR_CHECKS.search(name)]
-    narrow += _pipfile(folder) if python.lock_file == "Pipfile.lock" else []
-    if not (
-        narrow or any(_FOR_CHECKS.search(name.lower()) for name in extras) or len(checking) > ("requirements.txt" in checking)
-    ):
-        narrow += _tox_requirements(folder)
+    named = {normalised(extra) for each in asked for extra in each.extras}
+    narrow, wide = _grouped(pyproject, for_tests)
+    narrow += _pipfile(folder) if python.manager == "pip" else []
+    requirement_files = [name for name in python.requirement_files if not NOT_FOR_CHECKS.search(name) and not locked]
+    checking = [name for name in requirement_files if name == "requirements.txt" or FOR_CHECKS.search(name)]
     found = PythonPlan(
-        way="uv-lock" if python.lock_file == "uv.lock" else "install",
+        way="uv-lock" if locked else "install",
         editable=_installable(pyproject, setup_py, setup_cfg),
         own_requirements=_own_requirements(pyproject) if setup_py is None and setup_cfg is None else None,
-        extras=tuple(sorted(name for name in extras if _FOR_CHECKS.search(name.lower()))),
+        own_builder="build-system" in pyproject,
+        extras=tuple(sorted(name for name in extras if FOR_CHECKS.search(name.lower()) or normalised(name) in named)),
         files=tuple(checking),
         requirements=tuple(narrow),
         wide_files=tuple(name for name in requirement_files if name not in checking),
         wide_requirements=tuple(wide),
+        test_requirements=_asked_lines([each for each in asked if each.tests], folder, checking),
+        lint_requirements=_asked_lines([each for each in asked if not each.tests], folder, checking),
         workspace=bool(table(pyproject, "tool", "uv", "workspace")),
         requires_python=_requires_python(pyproject, setup_cfg),
         python_version=(_text(folder / ".python-version") or "").strip().split("\n")[0],
     )
-    return _with_digest(found, python, folder=folder, files=files)
+    return _with_digest(found, python, root=root, files=files)
 
 
-def _with_digest(found: PythonPlan, python: PythonProject, *, folder: Path, files: tuple[str, ...]) -> PythonPlan:
-    digest = hashlib.sha256(repr(found).encode())
+def _grouped(pyproject: Mapping[str, Any], for_tests: set[str]) -> tuple[list[str], list[str]]:
+    """(What checks need, what else there is) of the declared groups, by their names and by what task runners ask for."""
+    narrow: list[str] = []
+    wide: list[str] = []
+    for name, items in dependency_groups(pyproject).items():
+        (narrow if FOR_CHECKS.search(name.lower()) or name in for_tests else wide).extend(items)
+    for name, declared in poetry_groups(pyproject).items():
+        lines = [line for line in (poetry_requirement(key, value) for key, value in declared.items()) if line is not None]
+        (narrow if FOR_CHECKS.search(name.lower()) else wide).extend(lines)
+    return narrow, wide
+
+
+def _asked_lines(asked: Iterable[Asked], folder: Path, files: list[str]) -> tuple[str, ...]:
+    """The requirements of task runners; what is in `files` is installed with them."""
+    found: dict[str, None] = {}
+    for each in asked:
+        found |= dict.fromkeys(each.requirements)
+        for name in each.files:
+            if name not in files:
+                lines = requirement_lines(name, lambda path: _text(folder / path) if path else None)
+                found |= dict.fromkeys(line for line in lines if not line.startswith("."))
+    return tuple(found)
+
+
+def _with_digest(found: PythonPlan, python: PythonProject, *, root: Path, files: tuple[str, ...]) -> PythonPlan:
+    digest = hashlib.sha256(repr(found).encode("utf-8", "surrogatepass"))
     relevant: dict[str, Any] = {
         "build": python.pyproject.get("build-system"),
         "project": {
@@ -139,19 +155,17 @@ def _with_digest(found: PythonPlan, python: PythonProject, *, folder: Path, file
         "tool": {name: value for name, value in table(python.pyproject, "tool").items() if name in _DEPENDENCY_TABLES},
     }
     digest.update(json.dumps(relevant, sort_keys=True, default=str).encode())
-    prefix = f"{python.directory}/" if python.directory else ""
-    compiled = [path for path in files if path.startswith(prefix) and path.endswith(_COMPILED)] if found.editable else []
-    beside = [python.lock_file or "", "setup.py", "setup.cfg", *found.files, *found.wide_files]
-    included = [path for path in files if path.startswith(prefix) and path.endswith((".txt", ".in")) and "requirements" in path]
-    sources = {f"{prefix}{name}" for name in beside if name} | set(compiled if _is_compiled(compiled) else ()) | set(included)
-    root = folder if not python.directory else Path(str(folder)[: -len(python.directory) - 1])
+    prefix = below(python.directory)
+    sources = {
+        f"{prefix}{name}" for name in (python.lock_file, "setup.py", "setup.cfg", *found.files, *found.wide_files) if name
+    }
+    sources.update(python.native_files if found.editable or found.workspace else ())
+    if found.way == "install":
+        texts = (path for path in files if path.startswith(prefix) and path.endswith((".txt", ".in")))
+        sources |= {path for path in texts if "requirements" in path or "constraints" in path}
     for path in sorted(sources):
         digest.update(path.encode("utf-8", "surrogatepass") + b"\0" + hashlib.sha256(_bytes(root / path)).digest())
-    return PythonPlan(**{**{name: getattr(found, name) for name in found.__slots__}, "digest": digest.hexdigest()})
-
-
-def _is_compiled(paths: list[str]) -> bool:
-    return any(not path.endswith((".toml", "setup.py")) for path in paths)
+    return replace(found, digest=digest.hexdigest())
 
 
 def _installable(pyproject: Mapping[str, Any], setup_py: str | None, setup_cfg: str | None) -> bool:
@@ -167,11 +181,13 @@ def _installable(pyproject: Mapping[str, Any], setup_py: str | None, setup_cfg: 
 
 
 def _own_requirements(pyproject: Mapping[str, Any]) -> tuple[str, ...] | None:
-    if "build-system" in pyproject or not table(pyproject, "project"):
+    project, poetry = table(pyproject, "project"), table(pyproject, "tool", "poetry", "dependencies")
+    if not project and not poetry:
         return None
-    extras = table(pyproject, "project", "optional-dependencies")
-    chosen = [item for name, items in extras.items() if _FOR_CHECKS.search(name.lower()) for item in strings(items)]
-    return (*strings(table(pyproject, "project").get("dependencies")), *chosen)
+    extras = table(project, "optional-dependencies")
+    chosen = [item for name, items in extras.items() if FOR_CHECKS.search(name.lower()) for item in strings(items)]
+    lines = [poetry_requirement(name, value) for name, value in poetry.items() if name != "python"]
+    return (*strings(project.get("dependencies")), *chosen, *(line for line in lines if line is not None))
 
 
 def _requires_python(pyproject: Mapping[str, Any], setup_cfg: str | None) -> str:
@@ -207,6 +223,9 @@ def locked_versions(python: PythonProject, folder: Path) -> tuple[str, ...]:
 
 
 def _pipfile(folder: Path) -> list[str]:
+    """What Pipfile.lock pins, else what Pipfile asks for."""
+    if not (folder / "Pipfile.lock").is_file():
+        return _unlocked_pipfile(_text(folder / "Pipfile") or "")
     try:
         lock = json.loads(_text(folder / "Pipfile.lock") or "{}")
     except (ValueError, RecursionError):
@@ -220,18 +239,15 @@ def _pipfile(folder: Path) -> list[str]:
     return found
 
 
-def _tox_requirements(folder: Path) -> list[str]:
-    """[testenv] deps of tox.ini: the only word on test dependencies in many older projects. Conditional ones are left out."""
-    deps = parse_ini(_text(folder / "tox.ini") or "").get("testenv", "deps", fallback="") or ""
-    found: list[str] = []
-    for line in deps.splitlines():
-        text = line.strip()
-        include = re.fullmatch(r"(?:-r|--requirement)\s*(?:\{toxinidir\}/)?([\w./-]+)", text)
-        if include and ".." not in include[1]:
-            found.extend(requirement_lines(include[1], lambda name: _text(folder / name) if name else None))
-        elif text and not text.startswith(("-", "#", ".")) and "{" not in text and not re.match(r"[\w.,!-]+:\s", text):
-            found.append(text)
-    return found
+def _unlocked_pipfile(text: str) -> list[str]:
+    try:
+        content = tomllib.loads(text)
+    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return []
+    lines = [
+        poetry_requirement(name, value) for part in ("packages", "dev-packages") for name, value in table(content, part).items()
+    ]
+    return [line for line in lines if line is not None]
 
 
 def _text(path: Path) -> str | None:

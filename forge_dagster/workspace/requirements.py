@@ -9,6 +9,13 @@ from typing import Any
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\s\[<>=!~;@(,])")
 _SECTION = re.compile(r"^\[([^\]\r\n]+)\]", re.MULTILINE)
 _INCLUDE = re.compile(r"^(?:-r|--requirement)[\s=]+(\S+)")
+FOR_CHECKS = re.compile(
+    r"(^|[^a-z])(dev|develop|development|tests?|testing|checks?|qa|ci|lint|linting|types?|typing|mypy|cov|coverage)([^a-z]|$)"
+)
+"""Extras, groups and requirement files that a project's own checks need, by their usual names."""
+NOT_FOR_CHECKS = re.compile(
+    r"doc|example|bench|release|publish|deploy|build|conda|windows|macos|gpu|cuda|constraint|freeze|prod"
+)
 _INCLUDES = 20
 """Requirement files followed from one to the next, at most."""
 

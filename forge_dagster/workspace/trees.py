@@ -91,6 +91,4 @@ def read_policy(content: bytes | None, *, where: str) -> Policy:
     if content is None:
         return Policy()
     text = content.decode("utf-8", "replace")
-    return parse_policy(
-        text, tools=frozenset(registry.tools()), platforms=frozenset(registry.platforms()), where=f"{POLICY_FILE} {where}"
-    )
+    return parse_policy(text, tools=registry.tools(), platforms=registry.platforms(), where=f"{POLICY_FILE} {where}")

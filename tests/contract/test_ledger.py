@@ -241,6 +241,29 @@ def test_results_verdicts_and_approvals_come_back(ledger: SqlLedger) -> None:
     assert ledger.approvals("o/r", 1, "a" * 40) == (other, no)
 
 
+def test_a_flaky_test_is_counted_once_per_attempt_and_keeps_its_first_sighting(ledger: SqlLedger) -> None:
+    def note(attempt: int, at: float, head: str = "a" * 40, repository: str = "o/r", **tests: str) -> dict[str, int]:
+        known = ledger.note_flaky(repository, tests, attempt_id=attempt, head_sha=head, at=at)
+        return {name: test.count for name, test in known.items()}
+
+    assert note(1, 10.0, f1="t.py::a", f2="t.py::b") == {"f1": 1, "f2": 1}
+    assert note(1, 11.0, f1="t.py::a") == {"f1": 1}, "the same attempt told again"
+    assert note(2, 20.0, head="c" * 40, f1="t.py::a") == {"f1": 2}
+    assert note(3, 30.0, repository="o/s", f1="t.py::a") == {"f1": 1}
+    assert note(4, 40.0) == {}
+    latest, other = ledger.flaky_tests("o/r")
+    assert (latest.test, latest.count, latest.first_at, latest.last_at, latest.last_head) == (
+        "t.py::a",
+        2,
+        10.0,
+        20.0,
+        "c" * 40,
+    )
+    assert (other.fingerprint, other.count) == ("f2", 1)
+    assert ledger.flaky_tests("o/r", limit=1) == (latest,)
+    assert ledger.flaky_tests("o/none") == ()
+
+
 def test_trust_starts_at_nothing_and_is_kept_per_agent_and_repository(ledger: SqlLedger) -> None:
     ledger.set_trust(agent="x", repository="o/r", level=TrustLevel.L2, by="ann", at=1.0)
     ledger.set_trust(agent="x", repository="o/r", level=TrustLevel.L3, by="ann", at=2.0)

@@ -17,6 +17,7 @@ from forge_dagster.workspace.environments import DomainEnvironments, LocalEnviro
 from forge_dagster.workspace.node_environments import mismatch
 from forge_dagster.workspace.processes import ProcessRun
 from forge_dagster.workspace.python_environments import uv_program
+from forge_dagster.workspace.serving import Ending
 from tests.support.repositories import TestRepository
 
 PYPROJECT = """
@@ -42,9 +43,9 @@ class CountingRun(ProcessRun):
         super().__init__(home=home, run_id="counting")
         self.started: list[tuple[str, ...]] = []
 
-    def run(self, command: Command, *, log: Callable[[str], None] | None = None) -> ProcessResult:
+    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
         self.started.append(command.argv)
-        return super().run(command, log=log)
+        return super().run(command, log=log, ending=ending)
 
 
 @pytest.fixture(scope="module")
@@ -205,8 +206,8 @@ def test_toolbox_of_python(environments: LocalEnvironments, run: CountingRun, tm
     run.started.clear()
     assert environments.toolbox(Language.PYTHON, "mypy", log=lambda _: None) == box
     assert run.started == []
-    with pytest.raises(WorkspaceError, match="flake8"):
-        environments.toolbox(Language.PYTHON, "flake8", log=lambda _: None)
+    with pytest.raises(WorkspaceError, match="no-such-tool"):
+        environments.toolbox(Language.PYTHON, "no-such-tool", log=lambda _: None)
 
 
 def test_toolbox_without_language_is_forges_own_environment(environments: LocalEnvironments) -> None:
@@ -218,10 +219,13 @@ def test_toolbox_without_language_is_forges_own_environment(environments: LocalE
 
 def test_toolbox_locks_name_no_registry() -> None:
     folder = Path(__file__).parents[2] / "forge_dagster" / "toolbox"
-    assert "http" not in (folder / "python.lock").read_text()
-    assert "resolved" not in (folder / "node/package-lock.json").read_text()
-    packages = json.loads((folder / "node/package-lock.json").read_text())["packages"]
-    assert all("integrity" in entry for name, entry in packages.items() if name)
+    locks = sorted(folder.glob("python/*.lock"))
+    assert folder / "python/common.lock" in locks
+    assert [lock for lock in locks if "://" in lock.read_text()] == []
+    for lock in folder.glob("node/*/package-lock.json"):
+        assert "resolved" not in lock.read_text()
+        packages = json.loads(lock.read_text())["packages"]
+        assert [name for name, entry in packages.items() if name and "integrity" not in entry] == []
 
 
 # --- JavaScript

@@ -22,9 +22,10 @@ from forge_dagster.ports import Environment, Environments, GateContext
 from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun, SystemClock
 from tests.fakes.recorded_run import OneEnvironment
-from tests.support.fast_seeds import SEEDS
+from tests.support import fast_more_seeds, fast_seeds
 from tests.support.seeds import Seed, plant, token
 
+SEEDS = (*fast_seeds.SEEDS, *fast_more_seeds.SEEDS)
 TOOLS = tuple(dict.fromkeys(seed.tool for seed in SEEDS))
 CLEAN = {seed.tool: seed for seed in SEEDS if seed.case == "clean"}
 
@@ -107,8 +108,9 @@ def errors(result: GateResult) -> tuple[Finding, ...]:
 
 
 def _planned(seed: Seed) -> Any:
-    """Building gitleaks takes minutes where it is not on PATH; its recorded output is tested in any case."""
-    return pytest.param(seed, id=seed.id, marks=[pytest.mark.slow] if seed.tool == "gitleaks" else [])
+    """What takes minutes to build or install where it is not there yet; its recorded output is tested in any case."""
+    slow = seed.tool in ("gitleaks", "typecheck_script", "pyright", "basedpyright")
+    return pytest.param(seed, id=seed.id, marks=[pytest.mark.slow] if slow else [])
 
 
 @pytest.mark.parametrize("seed", [_planned(seed) for seed in SEEDS])
@@ -118,7 +120,7 @@ def test_seeded_repositories(seed: Seed, bench: Bench) -> None:
     assert (result.outcome, tool.examined) == (seed.outcome, seed.examined), result.reason
     places = {(finding.file, finding.line, finding.rule) for finding in errors(result)}
     assert places == set(seed.findings)
-    assert tool.version or seed.tool == "gitleaks"
+    assert tool.version or seed.tool in ("gitleaks", "typecheck_script")
     assert token("gh" + "p_", 36) not in result.model_dump_json() + "".join(finding.snippet for finding in result.findings)
     left = subprocess.run(["git", "status", "--short"], cwd=bench.folder / "repo", capture_output=True, text=True, check=True)
     assert {line[3:] for line in left.stdout.splitlines()} == set(seed.uncommitted), "the tool wrote into the tree"
@@ -154,7 +156,7 @@ def test_stub_that_misbehaves_is_errored(
     assert said in result.reason
 
 
-@pytest.mark.parametrize("tool", TOOLS)
+@pytest.mark.parametrize("tool", [tool for tool in TOOLS if tool != "typecheck_script"])  # npm is where node is
 def test_stub_that_is_missing_is_errored(tool: str, tmp_path: Path, run: ProcessRun, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")
     (tmp_path / "bin").mkdir()

@@ -160,7 +160,7 @@ def test_a_new_file_that_no_test_imports_is_uncovered(bench: GateBench) -> None:
 
 
 def test_a_change_without_code_is_not_applicable(bench: GateBench) -> None:
-    bench.plant(PYTHON, {"README.md": "# Shop\n"})
+    bench.plant(PYTHON, {"prices.csv": "1,2\n"})
     assert bench.examine("unit").outcome is Outcome.PASSED
     result = bench.examine("coverage")
     assert result.outcome is Outcome.SKIPPED
@@ -208,7 +208,7 @@ def test_no_language_and_unknown_runners(bench: GateBench) -> None:
     result = bench.examine("unit")
     assert (result.outcome, "no language recognised" in result.reason) == (Outcome.SKIPPED, True), result.reason
     assert bench.examine("coverage").outcome is Outcome.SKIPPED
-    bench.plant({"package.json": '{"name": "a", "scripts": {"test": "mocha"}}', "test/a.test.js": "it('a', () => {});\n"})
+    bench.plant({"package.json": '{"name": "a", "scripts": {"test": "ava"}}', "test/a.test.js": "it('a', () => {});\n"})
     result = bench.examine("unit")
     assert result.outcome is Outcome.ERRORED
     assert "test/a.test.js" in result.reason

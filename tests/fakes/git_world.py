@@ -19,7 +19,7 @@ from forge_dagster.domain.results import gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import ConfigurationError, ForgeError, HeadMoved, HostError, PlatformError, RevisionGone
 from forge_dagster.ledger.sql import SqlLedger
-from forge_dagster.ports import Checkout, CheckRun, Commit, GitHost, PullRequest, Services
+from forge_dagster.ports import Checkout, CheckRun, Commit, GitHost, HostRemark, PullRequest, Services
 from forge_dagster.usecases.approve import approve
 from forge_dagster.usecases.intake import intake
 from tests.fakes.machine import NoEnvironments, StillClock
@@ -95,6 +95,10 @@ class FakeHost:
     def repositories(self) -> tuple[str, ...]:
         self._asked("repositories")
         return (REPOSITORY,)
+
+    def remarks(self, repository: str, number: int) -> tuple[HostRemark, ...]:
+        self._asked("remarks")
+        return ()
 
     def commit(self, repository: str, ref: str) -> Commit:
         self._asked("commit")

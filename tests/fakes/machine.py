@@ -45,5 +45,15 @@ class NoEnvironments:
     def of(self, language: Language, *, root: Path, project: Project, log: Callable[[str], None]) -> Environment:
         raise WorkspaceError("nothing is installed here")
 
-    def toolbox(self, language: Language | None, package: str, *, log: Callable[[str], None]) -> Environment:
+    def toolbox(
+        self, language: Language | None, package: str, *, log: Callable[[str], None], root: Path | None = None
+    ) -> Environment:
         raise WorkspaceError("nothing is installed here")
+
+    def pinned(
+        self, language: Language, requirements: tuple[str, ...], *, log: Callable[[str], None], root: Path | None = None
+    ) -> Environment:
+        raise WorkspaceError("nothing is installed here")
+
+    def digest(self, language: Language, *, root: Path, project: Project) -> str | None:
+        return None

@@ -49,9 +49,20 @@ class OneEnvironment:
         self.asked.append(f"repository:{language}")
         return self._found
 
-    def toolbox(self, language: Language | None, package: str, *, log: Callable[[str], None]) -> Environment:
+    def toolbox(
+        self, language: Language | None, package: str, *, log: Callable[[str], None], root: Path | None = None
+    ) -> Environment:
         self.asked.append(f"toolbox:{package}")
         return self._found
+
+    def pinned(
+        self, language: Language, requirements: tuple[str, ...], *, log: Callable[[str], None], root: Path | None = None
+    ) -> Environment:
+        self.asked.append(f"pinned:{' '.join(requirements)}")
+        return self._found
+
+    def digest(self, language: Language, *, root: Path, project: Project) -> str | None:
+        return self._found.digest
 
 
 class StoppedClock:

@@ -9,7 +9,8 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -19,15 +20,20 @@ sys.path.insert(0, str(ROOT))
 
 from forge_dagster import registry  # noqa: E402
 from forge_dagster.domain.graph import Job  # noqa: E402
+from forge_dagster.domain.openapi import API_DOCUMENT, API_URL  # noqa: E402
 from forge_dagster.domain.outcomes import Severity  # noqa: E402
 from forge_dagster.domain.policy import Policy  # noqa: E402
+from forge_dagster.domain.policy_gates import ServiceSection  # noqa: E402
+from forge_dagster.domain.project import Language  # noqa: E402
+from forge_dagster.gates.examined import Examined  # noqa: E402
 from forge_dagster.gates.reports import read_reports  # noqa: E402
 from forge_dagster.gates.selection import Choice  # noqa: E402
-from forge_dagster.gates.tooling import Examined, run_tool  # noqa: E402
+from forge_dagster.gates.tooling import RequestExtra, run_tool  # noqa: E402
 from forge_dagster.ports import Command, Environment, GateContext, ProcessResult, Run, Tool  # noqa: E402
 from forge_dagster.workspace.environments import LocalEnvironments  # noqa: E402
 from forge_dagster.workspace.processes import ProcessRun, SystemClock  # noqa: E402
-from tests.support.golden import BIN, CACHE, FORGE, FORGE_FOLDER, GOLDEN, REPO, REPORT  # noqa: E402
+from forge_dagster.workspace.services import LocalServices  # noqa: E402
+from tests.support.golden import APPLICATION, BIN, CACHE, FORGE, FORGE_FOLDER, GOLDEN, REPO, REPORT  # noqa: E402
 from tests.support.seeds import Seed, all_seeds, plant  # noqa: E402
 
 
@@ -72,10 +78,12 @@ def record(seed: Seed, tool: Tool, *, home: Path, folder: Path) -> str:
         log=lambda _line: None,
         cache=cache,
     )
-    examined = run_tool(context, Choice(tool=tool, because="recording"))
+    with _application(seed, root, home, run) as given:
+        examined = run_tool(context, Choice(tool=tool, because="recording"), RequestExtra(variables=given))
     if not recorder.taken:
         return f"{seed.id}: NOT RECORDED: {examined.run.reason}"
-    places = _places(root, recorder.report, cache / tool.name, environments.given, tool)
+    address = given[seed.told_in or API_URL].removeprefix("http://") if given else APPLICATION
+    places = {address: APPLICATION} | _places(root, recorder.report, cache / tool.name, environments.given, tool)
     _write(
         seed,
         examined,
@@ -83,8 +91,27 @@ def record(seed: Seed, tool: Tool, *, home: Path, folder: Path) -> str:
         places,
         project=json.loads(project.model_dump_json()),
         change=json.loads(change.model_dump_json()),
+        more={
+            "requested": {name: value.replace(address, APPLICATION) for name, value in given.items()},
+            "installed": _installed(environments.given),
+            "volatile_argv": seed.volatile_argv,
+        },
     )
     return f"{seed.id}: {examined.run.outcome} {_difference(seed, examined)}"
+
+
+@contextmanager
+def _application(seed: Seed, root: Path, home: Path, run: ProcessRun) -> Iterator[Mapping[str, str]]:
+    """The seed's application, if it has one, and the variables in which a gate says where it is."""
+    if not seed.serve:
+        yield {}
+        return
+    service = ServiceSection(command=seed.serve, variable=seed.told_in or API_URL)
+    services = LocalServices(home=home, run=run)
+    with services.started(
+        {"application": service}, root=root, folder=home / "services", variables={}, run=run, log=lambda _line: None
+    ) as given:
+        yield {**given, **seed.variables} if seed.told_in else {**given, API_DOCUMENT: seed.document}
 
 
 class Remembering:
@@ -102,15 +129,23 @@ class Remembering:
         self.given.append(self._inner.toolbox(*arguments, **named))
         return self.given[-1]
 
+    def pinned(self, *arguments: Any, **named: Any) -> Environment:
+        self.given.append(self._inner.pinned(*arguments, **named))
+        return self.given[-1]
+
+    def digest(self, *arguments: Any, **named: Any) -> str | None:
+        return self._inner.digest(*arguments, **named)
+
 
 def _places(root: Path, report: Path, cache: Path, given: list[Environment], tool: Tool) -> dict[str, str]:
-    places = {str(report): REPORT, str(cache): CACHE, str(root): REPO, str(FORGE_FOLDER): FORGE}
+    places = {str(report): REPORT, str(cache): CACHE, str(root): REPO, str(FORGE_FOLDER): FORGE, sys.base_prefix: "/w/python"}
     for environment in given:
         if environment.python is not None:
             places[str(environment.python)] = f"{BIN}/python"
         for directory in environment.bin_directories:
             places[str(directory)] = BIN
             places[str(directory.parent)] = "/w/environment"
+            places[os.path.relpath(directory.parent, root)] = "../environment"
             places[str(directory.parent / ".forge-cache" / tool.name)] = CACHE
     found = shutil.which(tool.program)
     if not tool.package and found is not None:
@@ -118,7 +153,22 @@ def _places(root: Path, report: Path, cache: Path, given: list[Environment], too
     return dict(sorted(places.items(), key=lambda item: -len(item[0])))
 
 
-def _write(seed: Seed, examined: Examined, recorder: Recorder, places: dict[str, str], *, project: Any, change: Any) -> None:
+def _installed(given: list[Environment]) -> dict[str, str]:
+    """What is in the environment of a Python repository: adapters give the options of plugins that are there."""
+    found = [environment for environment in given if environment.language is Language.PYTHON]
+    return dict(sorted(found[0].versions.items())) if found else {}
+
+
+def _write(
+    seed: Seed,
+    examined: Examined,
+    recorder: Recorder,
+    places: dict[str, str],
+    *,
+    project: Any,
+    change: Any,
+    more: Mapping[str, Any],
+) -> None:
     folder = GOLDEN / seed.tool / seed.case
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
@@ -129,12 +179,16 @@ def _write(seed: Seed, examined: Examined, recorder: Recorder, places: dict[str,
         return content
 
     commands = []
+    written: dict[str, bytes] = {}
     for number, (command, result, reports) in enumerate(recorder.taken):
         commands.append({"argv": [clean(a.encode()).decode() for a in command.argv], "exit_code": result.exit_code})
         for name, content in (("stdout", result.stdout), ("stderr", result.stderr)):
             if content:
                 (folder / f"{number}.{name}").write_bytes(clean(content))
         for name, content in reports.items():
+            if content == written.get(name):
+                continue  # left by an earlier command; `load` gives it to the later ones too
+            written[name] = content
             target = folder / f"{number}.reports" / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(clean(content))
@@ -145,6 +199,7 @@ def _write(seed: Seed, examined: Examined, recorder: Recorder, places: dict[str,
         "commands": commands,
         "project": project,
         "change": change,
+        **{name: value for name, value in more.items() if value},
     }
     (folder / "case.json").write_text(json.dumps(case, indent=2, sort_keys=True) + "\n")
 

@@ -5,7 +5,7 @@ import pytest
 
 import definitions
 from forge_dagster.domain.graph import GATES, GateSpec, Job, gates_of
-from forge_dagster.orchestration.assets import CHECK
+from forge_dagster.orchestration.assets import CHECK, PRIORITY_TAG
 from forge_dagster.orchestration.partitions import COMMITS, parse
 from forge_dagster.orchestration.threads import ALWAYS_RUN
 
@@ -26,6 +26,7 @@ def test_an_asset_is_what_its_gate_is(spec: GateSpec) -> None:
     assert node.partitions_def == COMMITS
     assert [(key.name, key.asset_key) for key in node.check_keys] == [(CHECK, node.key)]
     assert (node.assets_def.op.tags.get(ALWAYS_RUN) == "true") is spec.always_run
+    assert node.assets_def.op.tags[PRIORITY_TAG] == str(-spec.cost)
     check = next(iter(node.assets_def.check_specs))
     assert check.blocking
 

@@ -98,3 +98,11 @@ def test_a_pull_request_is_a_link_where_its_host_has_pages() -> None:
     )
     assert attempt_metadata(ATTEMPT)["pull_request"].value == "acme/shop#7"
     assert attempt_metadata(ATTEMPT)["task"].value == "T-1"
+
+
+def test_the_stage_s_target_is_shown_and_what_took_longer_is_said() -> None:
+    slow = gate_result("lint", Outcome.PASSED).model_copy(update={"duration_s": 41.0})
+    shown = gate_metadata(slow)
+    assert (shown["stage_target_s"].value, shown["over_target"].value) == (30.0, True)
+    assert "over the stage's target of 30 s" in str(shown["summary"].value)
+    assert "stage_target_s" not in gate_metadata(gate_result("unit", Outcome.PASSED))

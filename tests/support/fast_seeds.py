@@ -296,7 +296,8 @@ _LEAK_THEN_REMOVE: tuple[Mapping[str, Text | None], ...] = (
 )
 
 
-def _secret_seeds(tool: str, rule: str, **examined: int) -> tuple[Seed, ...]:
+def _secret_seeds(tool: str, rule: str, *, whole_files: bool, **examined: int) -> tuple[Seed, ...]:
+    """`whole_files`: it tells again of what the base has in a file that a commit touches, to be compared with the base."""
     leak = ("settings.py", 3, rule)
     return (
         Seed(
@@ -327,6 +328,33 @@ def _secret_seeds(tool: str, rule: str, **examined: int) -> tuple[Seed, ...]:
         ),
         Seed(
             tool=tool,
+            case="in-base-already",
+            files={**_BASE, "settings.py": github_token},
+            commits=({"README.md": "A good shop.\n"},),
+            outcome=PASSED,
+            examined=1,
+        ),
+        Seed(
+            tool=tool,
+            case="in-base-in-a-touched-file",
+            files={**_BASE, "settings.py": github_token},
+            commits=({"settings.py": lambda: f"{github_token()}\nDEBUG = False\n"},),
+            outcome=FAILED if whole_files else PASSED,
+            findings=(leak,) if whole_files else (),
+            examined=1,
+        ),
+        Seed(
+            tool=tool,
+            case="committed-and-taken-away-in-the-work-tree",
+            files=_BASE,
+            commits=({"settings.py": github_token},),
+            uncommitted={"settings.py": '"""Settings."""\n'},
+            outcome=FAILED,
+            findings=(leak,),
+            examined=examined["mixed"],
+        ),
+        Seed(
+            tool=tool,
             case="work-tree",
             files=_BASE,
             uncommitted={"settings.py": github_token},
@@ -337,7 +365,7 @@ def _secret_seeds(tool: str, rule: str, **examined: int) -> tuple[Seed, ...]:
     )
 
 
-KINGFISHER = _secret_seeds("kingfisher", "betterleaks.github-pat", fault=3)
-GITLEAKS = _secret_seeds("gitleaks", "github-pat", fault=2)
+KINGFISHER = _secret_seeds("kingfisher", "betterleaks.github-pat", whole_files=True, fault=3, mixed=2)
+GITLEAKS = _secret_seeds("gitleaks", "github-pat", whole_files=False, fault=2, mixed=2)
 
 SEEDS = (*RUFF_FORMAT, *BLACK, *PRETTIER, *RUFF, *ESLINT, *MYPY, *TSC, *KINGFISHER, *GITLEAKS)

@@ -8,7 +8,8 @@ from forge_dagster import registry
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.results import GateResult
-from forge_dagster.ports import Checkout, Environments, Platform, Run
+from forge_dagster.domain.settings import Settings
+from forge_dagster.ports import Checkout, Environments, Platform, Run, ServiceStarter
 from forge_dagster.usecases.examine import examine_gate, gate_context
 from forge_dagster.workspace.local import local_checkout
 from forge_dagster.workspace.processes import SystemClock
@@ -62,7 +63,15 @@ class GateBench:
                 repository.write(name, content)
         repository.commit()
 
-    def examine(self, gate: str, *, platform: Platform | None = None, environments: Environments | None = None) -> GateResult:
+    def examine(
+        self,
+        gate: str,
+        *,
+        platform: Platform | None = None,
+        environments: Environments | None = None,
+        services: ServiceStarter | None = None,
+        settings: Settings | None = None,
+    ) -> GateResult:
         """The gate's result, which later gates then see."""
         context = gate_context(
             gate=gate,
@@ -77,6 +86,8 @@ class GateBench:
             platform=platform,
             artifacts=self.folder / "artifacts",
             cache=self.folder / "cache",
+            services=services,
+            settings=settings,
         )
         self.results[gate] = examine_gate(context, registry.gates())
         return self.results[gate]

@@ -3,7 +3,7 @@
 `case.json` holds the Project and Change the tool was asked about, the argument lists it gave, their exit codes, and what is
 expected of its judgement. Beside it lie `<n>.stdout`, `<n>.stderr` and `<n>.reports/...` of each command. Paths of the machine
 that recorded are replaced: the repository is /w/repo, the report folder /w/output, the cache /w/cache,
-Forge's package /w/forge; programs lie in /w/bin.
+Forge's package /w/forge; programs lie in /w/bin; a seed's application is at http://w.test.
 """
 
 import json
@@ -21,6 +21,7 @@ from forge_dagster.ports import Environment, ProcessResult, Tool, ToolOutput, To
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REPO, REPORT, CACHE, BIN, FORGE = "/w/repo", "/w/output", "/w/cache", "/w/bin", "/w/forge"
+APPLICATION = "w.test"
 FORGE_FOLDER = Path(forge_dagster.__file__).parent
 
 
@@ -71,6 +72,10 @@ class Case:
     examined: int
     volatile_argv: bool = False
     variables: Mapping[str, str] = field(default_factory=dict)
+    requested: Mapping[str, str] = field(default_factory=dict)
+    """Variables that the gate adds, such as where the application is."""
+    installed: Mapping[str, str] = field(default_factory=dict)
+    """What else was in a Python repository's environment, where a tool looks for plugins: name -> version."""
 
     @property
     def outputs(self) -> tuple[ToolOutput, ...]:
@@ -84,21 +89,24 @@ class Case:
             project=self.project,
             change=self.change,
             policy=Policy(),
-            environment=environment(tool, where[BIN], self.version, self.variables),
+            environment=environment(tool, where[BIN], self.version, self.variables, self.installed),
             executable=where[BIN] / tool.program,
             version=self.version,
             report=where[REPORT],
             cache=where[CACHE],
+            variables=self.requested,
         )
 
 
-def environment(tool: Tool, folder: Path, version: str, variables: Mapping[str, str]) -> Environment:
+def environment(
+    tool: Tool, folder: Path, version: str, variables: Mapping[str, str], installed: Mapping[str, str] | None = None
+) -> Environment:
     """The environment a case was recorded in: one folder of programs."""
     return Environment(
         language=tool.language or Language.PYTHON,
         bin_directories=(folder,),
         python=folder / "python",
-        versions={tool.package: version},
+        versions={**(installed or {}), tool.package: version},
         variables=variables,
     )
 
@@ -113,16 +121,17 @@ def load(tool: str, name: str) -> Case:
     folder = GOLDEN / tool / name
     data: dict[str, Any] = json.loads((folder / "case.json").read_text())
     commands = []
+    files: dict[str, bytes] = {}
     for number, command in enumerate(data["commands"]):
         reports = folder / f"{number}.reports"
-        files = {p.relative_to(reports).as_posix(): p.read_bytes() for p in sorted(reports.rglob("*")) if p.is_file()}
+        files |= {p.relative_to(reports).as_posix(): p.read_bytes() for p in sorted(reports.rglob("*")) if p.is_file()}
         commands.append(
             Recorded(
                 argv=tuple(command["argv"]),
                 exit_code=command["exit_code"],
                 stdout=_bytes(folder / f"{number}.stdout"),
                 stderr=_bytes(folder / f"{number}.stderr"),
-                reports=files,
+                reports=dict(files),
             )
         )
     expected = data["expected"]
@@ -138,6 +147,8 @@ def load(tool: str, name: str) -> Case:
         examined=expected["examined"],
         volatile_argv=data.get("volatile_argv", False),
         variables=data.get("variables", {}),
+        installed=data.get("installed", {}),
+        requested=data.get("requested", {}),
     )
 
 

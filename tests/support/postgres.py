@@ -9,14 +9,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.workspace import postgres as forge_postgres
+
 
 def find_server() -> Path | None:
     """Folder with `initdb` and `pg_ctl`, or None where PostgreSQL is not installed."""
-    folders = sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True)
-    found = shutil.which("initdb")
-    if found is not None:
-        folders.insert(0, Path(found).resolve().parent)
-    return next((f for f in folders if (f / "initdb").exists() and (f / "pg_ctl").exists()), None)
+    try:
+        return forge_postgres.find_server()
+    except WorkspaceError:
+        return None
 
 
 @contextmanager

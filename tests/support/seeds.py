@@ -1,5 +1,6 @@
 """Small repositories with a fault in them and their clean twins: recorded for the suite, and run for real end to end."""
 
+import difflib
 import hashlib
 import importlib
 import os
@@ -37,6 +38,16 @@ class Seed:
     examined: int = 1
     uncommitted: Mapping[str, Text] = field(default_factory=dict)
     """Edits of the work tree; the change then has no head."""
+    volatile_argv: bool = False
+    """The argument lists are another adapter's, which has recordings of its own."""
+    serve: tuple[str, ...] = ()
+    """Starts the seed's application, which the tool talks to, on $PORT."""
+    document: str = ""
+    """Its OpenAPI document."""
+    told_in: str = ""
+    """Variable that tells the tool the application's address, where it is no API under test."""
+    variables: Mapping[str, str] = field(default_factory=dict)
+    """What else the tool's process finds in its environment."""
 
     @property
     def id(self) -> str:
@@ -67,8 +78,21 @@ def plant(seed: Seed, root: Path) -> tuple[Project, Change]:
         repository="acme/shop",
         base_sha=base if ranged or seed.uncommitted else None,
         head_sha=head if ranged and not seed.uncommitted else None,
-        files=tuple(ChangedFile(path=path) for path in sorted({*seed.uncommitted, *(p for c in seed.commits for p in c)})),
+        files=tuple(
+            ChangedFile(path=path, added_lines=_added(seed, path))
+            for path in sorted({*seed.uncommitted, *(p for c in seed.commits for p in c)})
+        ),
     )
+
+
+def _added(seed: Seed, path: str) -> frozenset[int]:
+    """Lines of the seed's last version of a file that the first has not."""
+    layers = (seed.files, *seed.commits, seed.uncommitted)
+    texts = [layer[path] for layer in layers if path in layer]
+    first, last = ((text if isinstance(text, str) else text() if text else "").splitlines() for text in (texts[0], texts[-1]))
+    old = first if path in seed.files else []
+    blocks = difflib.SequenceMatcher(None, old, last, autojunk=False).get_opcodes()
+    return frozenset(n + 1 for tag, _, _, start, end in blocks if tag in ("insert", "replace") for n in range(start, end))
 
 
 def git(root: Path, *arguments: str) -> str:

@@ -2,13 +2,15 @@
 
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from forge_dagster.domain.changes import Change
+from forge_dagster.domain.changes import Change, ChangedFile
+from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import GATES
-from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.outcomes import Attribution, Category, Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult, gate_result
@@ -83,11 +85,10 @@ def test_a_failed_fast_gate_stops_the_line_but_not_its_neighbours(tmp_path: Path
         seen.append((event.spec.name, event.result.outcome.value if event.result else "started"))
 
     checked = check(work(tmp_path, lint=lambda c: gate_result(c.gate, Outcome.FAILED)), progress=watch)
-    assert outcomes(checked) == {
-        "format": "passed", "lint": "failed", "types": "passed", "secrets": "passed",
-        "unit": "not_run", "coverage": "not_run", "integrity": "not_run",
-    }  # fmt: skip
-    assert {checked.results[name].reason for name in ("unit", "coverage", "integrity")} == {"lint failed"}
+    fast = {"format": "passed", "lint": "failed", "types": "passed", "secrets": "passed"}
+    later = [name for name in LOCAL if name not in fast]
+    assert outcomes(checked) == {**fast, **dict.fromkeys(later, "not_run")}
+    assert {checked.results[name].reason for name in later} == {"lint failed"}
     assert checked.outcome is Outcome.FAILED
     assert ("unit", "started") not in seen
     assert ("unit", "not_run") in seen
@@ -124,6 +125,32 @@ def test_policy_switches_a_gate_off(tmp_path: Path) -> None:
     checked = check(work(tmp_path, policy=policy))
     assert (outcomes(checked)["lint"], checked.results["lint"].reason) == ("skipped", "disabled by policy")
     assert checked.outcome is Outcome.PASSED
+
+
+def test_a_flaky_test_tells_how_often_it_was_one(tmp_path: Path) -> None:
+    def unit(context: GateContext) -> GateResult:
+        finding = Finding(
+            tool="pytest", rule="test-failed", category=Category.TEST, message="test_a failed", snippet="t.py::test_a",
+            attribution=Attribution.FLAKY,
+        )  # fmt: skip
+        return gate_result(context.gate, Outcome.ERRORED, findings=[finding])
+
+    made = replace(work(tmp_path, unit=unit), cache=tmp_path / "cache")
+    told = [check(made).results["unit"].findings[0].message for _ in range(2)]
+    assert told == ["test_a failed", "test_a failed (flaky: 2 times since 1970-01-12)"]
+
+
+def test_documents_alone_pass_by_the_gates_that_look_at_them(tmp_path: Path) -> None:
+    made = work(
+        tmp_path, lint=lambda c: gate_result(c.gate, Outcome.FAILED), format=lambda c: gate_result(c.gate, Outcome.SKIPPED)
+    )
+    change = Change(repository="o/r", base_sha="b" * 40, files=(ChangedFile(path="docs/use.md"),))
+    light = check(replace(made, checkout=replace(made.checkout, change=change)))
+    assert (light.outcome, outcomes(light)["lint"], outcomes(light)["unit"]) == (Outcome.PASSED, "skipped", "skipped")
+    code = check(
+        replace(made, checkout=replace(made.checkout, change=Change(repository="o/r", files=(ChangedFile(path="a.py"),))))
+    )
+    assert code.outcome is Outcome.FAILED
 
 
 def test_ctrl_c_stops_every_tool_and_thread_before_it_leaves(tmp_path: Path) -> None:

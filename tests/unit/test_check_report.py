@@ -6,7 +6,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forge_dagster.domain.check_report import NO_LANGUAGE, NOTHING_EXAMINED, check_report, overall_outcome
@@ -25,6 +25,7 @@ def report(results: list[GateResult], outcome: Outcome = Outcome.FAILED) -> dict
     return check_report(repository="o/r", base="a" * 40, head=None, outcome=outcome, risk=RISK, results=results)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(results, max_size=4), st.sampled_from([Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED]))
 def test_every_report_is_valid_json_of_the_published_schema(given_results: list[GateResult], outcome: Outcome) -> None:
     VALIDATOR.validate(json.loads(json.dumps(report(given_results, outcome))))
@@ -94,10 +95,24 @@ def test_a_declared_kind_may_have_no_code_but_not_nothing_at_all() -> None:
     assert overall_outcome(of(lint=S, secrets=S), kind_declared=True)[0] is E
 
 
+def test_documents_alone_need_nobody_to_look_at_code_but_somebody() -> None:
+    assert overall_outcome(of(lint=S, secrets=P), light=True)[0] is P
+    assert overall_outcome(of(lint=S, secrets=S), light=True)[0] is E
+    assert overall_outcome(of(lint=S, secrets=F), light=True)[0] is F
+
+
+@pytest.mark.parametrize("opinion", [P, F, E, S, N])
+def test_an_advisory_gate_counts_for_nothing(opinion: Outcome) -> None:
+    assert overall_outcome(of(lint=P, review=opinion))[0] is P
+    assert overall_outcome(of(secrets=P, lint=S, review=opinion)) == (E, NO_LANGUAGE)
+    assert overall_outcome(of(review=opinion)) == (E, NOTHING_EXAMINED)
+    assert overall_outcome(of(lint=F, review=opinion))[0] is F
+
+
 @given(st.lists(results, max_size=5))
 def test_errored_and_missing_never_pass(given_results: list[GateResult]) -> None:
     outcome, reason = overall_outcome(given_results)
-    has = {result.outcome for result in given_results}
+    has = {result.outcome for result in given_results if result.gate != "review"}
     assert (outcome is F) == (F in has)
     if outcome is P:
         assert P in has

@@ -4,10 +4,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_dagster.domain.changes import Change, ChangedFile
-from forge_dagster.domain.coverage import CoverageJudgement, judge_coverage, may_decrease
+from forge_dagster.domain.coverage import CoverageJudgement, comparable, judge_coverage, may_decrease
 from forge_dagster.domain.coverage_report import Coverage, FileCoverage
 from forge_dagster.domain.outcomes import Outcome, Severity
-from forge_dagster.domain.policy import CoverageSection
+from forge_dagster.domain.policy_gates import CoverageSection
 from forge_dagster.domain.sources import is_test
 
 SECTION = CoverageSection()
@@ -172,3 +172,27 @@ def test_an_absent_file_is_never_better_than_an_unexecuted_one(added: frozenset[
     absent = judge(what, covered("b.py", head))
     assert absent.outcome is Outcome.FAILED
     assert absent.metrics["new_line_coverage"] == 0.0
+
+
+def test_integration_tests_count_on_new_lines_and_not_on_old_ones() -> None:
+    unit = covered("src/a.py", range(1, 3), range(3, 7))
+    integration = covered("src/a.py", range(1, 7))
+    whole = comparable(unit, integration, change(edited("src/a.py", 5, 6)), ["tests/integration/test_a.py"])
+    assert whole["src/a.py"].executed == {1, 2, 5, 6}
+    assert whole["src/a.py"].missing == {3, 4}
+
+
+def test_coverage_may_move_to_an_integration_test_that_the_change_touches() -> None:
+    unit, integration = covered("src/a.py", range(1, 3), range(3, 7)), covered("src/a.py", range(1, 7))
+    moved = change(edited("tests/integration/test_a.py", 1, status="added"))
+    whole = comparable(unit, integration, moved, ["tests/integration/test_a.py"])
+    assert whole["src/a.py"].executed == frozenset(range(1, 7))
+
+
+def test_new_code_counts_all_tests_while_the_whole_is_compared_with_like() -> None:
+    what = change(edited("src/a.py", 5))
+    head, unit = covered("src/a.py", range(1, 6)), covered("src/a.py", range(1, 5), range(5, 6))
+    base = covered("src/a.py", range(1, 5))
+    judged = judge_coverage(what, head, base, SECTION, is_source, {}, whole=unit)
+    assert judged.metrics["new_line_coverage"] == 100.0
+    assert [finding.rule for finding in judged.findings] == ["overall-decrease"]

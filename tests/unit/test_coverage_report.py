@@ -61,12 +61,19 @@ def test_reads_coverage_py() -> None:
             missing=frozenset({6}),
             excluded=frozenset({4, 5}),
             branches={2: (1, 2), 3: (1, 1)},
+            arms={2: frozenset({"3"}), 3: frozenset({"-1"})},
         )
     }
 
 
 def test_reads_istanbul() -> None:
-    expected = FileCoverage(path="src/price.ts", executed=frozenset({2}), missing=frozenset({1}), branches={2: (2, 3)})
+    expected = FileCoverage(
+        path="src/price.ts",
+        executed=frozenset({2}),
+        missing=frozenset({1}),
+        branches={2: (2, 3)},
+        arms={2: frozenset({"0.0", "1.0"})},
+    )
     assert parsed(ISTANBUL) == {"src/price.ts": expected}
 
 
@@ -77,7 +84,13 @@ def test_reads_the_map_in_a_json_report_of_vitest() -> None:
 
 
 def test_reads_lcov() -> None:
-    expected = FileCoverage(path="src/a.js", executed=frozenset({1, 3}), missing=frozenset({2}), branches={3: (1, 2)})
+    expected = FileCoverage(
+        path="src/a.js",
+        executed=frozenset({1, 3}),
+        missing=frozenset({2}),
+        branches={3: (1, 2)},
+        arms={3: frozenset({"0.0"})},
+    )
     assert parse_coverage(LCOV.encode(), [ROOT]) == {"src/a.js": expected}
 
 
@@ -184,3 +197,22 @@ def test_paths_outside_of_the_tree_are_not_in_it() -> None:
     assert relative("x.py", [ROOT], "packages/a") == "packages/a/x.py"
     assert relative("../lib/x.py", [ROOT], "packages/a") == "packages/lib/x.py"
     assert relative("../../../../../..", [ROOT]) is None
+
+
+def one_branch(taken: int, total: int, names: frozenset[str]) -> dict[str, FileCoverage]:
+    return {"a.py": FileCoverage(path="a.py", executed=frozenset({1}), branches={1: (taken, total)}, arms={1: names})}
+
+
+arms = st.frozensets(st.sampled_from("abcd"), max_size=4)
+
+
+@given(arms, arms)
+def test_arms_that_either_report_took_are_taken(one: frozenset[str], other: frozenset[str]) -> None:
+    merged = merge_coverage([one_branch(len(one), 4, one), one_branch(len(other), 4, other)])
+    assert merged["a.py"].branches == {1: (len(one | other), 4)}
+    assert parse_coverage(dump_coverage(merged), []) == merged or not one | other
+
+
+def test_arms_without_names_count_as_in_the_better_report() -> None:
+    merged = merge_coverage([one_branch(1, 2, frozenset()), one_branch(1, 2, frozenset({"a"}))])
+    assert merged["a.py"].branches == {1: (1, 2)}

@@ -7,9 +7,10 @@ from forge_dagster.domain.changes import AttemptState
 from forge_dagster.domain.decisions import Decision, RiskLevel, TrustLevel
 from forge_dagster.domain.feedback import VERDICT_CHECK
 from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.results import gate_result
 from forge_dagster.errors import HostError, Superseded, UsageError, WorkspaceError
 from forge_dagster.usecases.decide import decide
-from forge_dagster.usecases.examine import examine
+from forge_dagster.usecases.examine import LIGHT, examine
 from forge_dagster.usecases.feed_back import JUDGING
 from forge_dagster.usecases.intake import intake
 from forge_dagster.usecases.outbox import drain
@@ -48,6 +49,29 @@ def test_a_trusted_agents_change_merges_by_itself(world: World) -> None:
     assert verdict.decision is Decision.MERGE
     assert "merged as" in result.reason
     assert len(world.host.merges) == 1
+
+
+def test_documents_alone_merge_though_nothing_looked_at_code_and_still_do_when_decided_again(world: World) -> None:
+    world.trust()
+    attempt = world.opened()
+    world.workspace.paths[attempt.head_sha] = ("docs/use.md",)
+    attempt = world.run(attempt)
+    for spec in JUDGING:
+        outcome = Outcome.PASSED if spec.name in ("secrets", "integrity") else Outcome.SKIPPED
+        world.ledger.put_result(attempt.id, gate_result(spec.name, outcome, reason="" if outcome is Outcome.PASSED else LIGHT))
+    verdict, _ = decide(world.services, attempt.id, run_id="r1")
+    assert verdict.decision is Decision.MERGE, verdict.reasons
+    again, _ = decide(world.services, attempt.id, run_id="r1")
+    assert again.decision is Decision.MERGE
+
+
+def test_code_that_nothing_looked_at_waits_for_a_person(world: World) -> None:
+    world.trust()
+    attempt = world.run(world.opened())
+    for spec in JUDGING:
+        if spec.name not in ("secrets", "integrity"):
+            world.ledger.put_result(attempt.id, gate_result(spec.name, Outcome.SKIPPED, reason="no language"))
+    assert decide(world.services, attempt.id, run_id="r1")[0].decision is Decision.REVIEW
 
 
 def test_trust_is_that_of_the_less_trusted_of_author_and_pusher(world: World) -> None:

@@ -75,7 +75,9 @@ def test_python_managers(tmp_path: Path, files: dict[str, str], manager: str) ->
         ("package-lock.json", {}, "npm"),
         ("pnpm-lock.yaml", {}, "pnpm"),
         ("yarn.lock", {}, "yarn"),
+        ("bun.lock", {}, "bun"),
         (None, {"packageManager": "pnpm@9.1.0"}, "pnpm"),
+        (None, {"packageManager": "bun@1.2.0"}, "bun"),
         (None, {}, "npm"),
     ],
 )
@@ -275,7 +277,7 @@ def test_digest_changes_with_what_is_installed_and_not_with_tool_settings(tmp_pa
     assert digest(start) != digest(start + "[dependency-groups]\ndev=['c']\n")
 
 
-def test_tox_is_the_last_resort_for_test_dependencies(tmp_path: Path) -> None:
+def test_what_tox_installs_is_installed(tmp_path: Path) -> None:
     files = {
         "setup.py": "from setuptools import setup\nsetup(name='x')\n",
         "tox.ini": "[testenv]\ndeps =\n  pytest\n  py27: mock\n  {env:X}\n",
@@ -283,7 +285,8 @@ def test_tox_is_the_last_resort_for_test_dependencies(tmp_path: Path) -> None:
     project = project_of(tmp_path, files)
     assert project.python is not None
     found = plan(project.python, root=tmp_path, files=project.files)
-    assert found.requirements == ("pytest",)
+    assert found.test_requirements == ("pytest",)
+    assert project.python.dependencies == {"pytest"}
     assert found.editable
 
 

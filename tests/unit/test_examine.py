@@ -8,12 +8,13 @@ from typing import Any, cast
 
 import pytest
 
-from forge_dagster.domain.changes import Attempt, Change
+from forge_dagster.domain.changes import Attempt, Change, ChangedFile
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, Interrupted, Superseded, ToolError, WorkspaceError
 from forge_dagster.ports import Checkout, Command, GateContext, ProcessResult, Services
 from forge_dagster.usecases.deadline import Deadline, limited, span
@@ -215,9 +216,13 @@ class World:
             "run_for": lambda _: IdleRun(),
             "platforms": {"local": "the platform"},
             "gates": gates,
-            "settings": SimpleNamespace(home=tmp_path / "home"),
+            "settings": Settings(home=tmp_path / "home"),
+            "tools": (),
+            "memo_of": None,
+            "reviewer": None,
+            "run_url": lambda run_id: f"http://forge/runs/{run_id}",
         }
-        self.services = cast(Services, SimpleNamespace(**fields))
+        self.services = cast(Services, SimpleNamespace(services_for=None, **fields))
 
     def _gate(self, name: str) -> Callable[[GateContext], GateResult]:
         def act(given: GateContext) -> GateResult:
@@ -311,3 +316,15 @@ def test_otherwise_it_is_built_again(tmp_path: Path, job: Job, outcome: Outcome,
 
 def test_a_result_without_artifact_is_not_intact() -> None:
     assert not artifact_intact(gate_result("build", Outcome.PASSED))
+
+
+def test_a_change_of_documents_takes_the_light_path(tmp_path: Path) -> None:
+    documents = Change(repository="o/r", files=(ChangedFile(path="README.md"), ChangedFile(path="docs/a.md")))
+    refusing = {"lint": ScriptedGate(raising(AssertionError()))}
+    light = replace(context(tmp_path), change=documents)
+    result = examine_gate(light, refusing)
+    assert (result.outcome, "light path" in result.reason) == (Outcome.SKIPPED, True)
+    nightly = replace(light, job=Job.NIGHTLY)
+    assert examine_gate(nightly, {"lint": ScriptedGate(passing)}).outcome is Outcome.PASSED
+    asked = replace(context(tmp_path, '[light]\ngates = ["lint"]\n'), change=documents)
+    assert examine_gate(asked, {"lint": ScriptedGate(passing)}).outcome is Outcome.PASSED

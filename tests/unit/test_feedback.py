@@ -15,7 +15,7 @@ from forge_dagster.domain.feedback import MARKER, MAX_TEXT, VERDICT_CHECK, Feedb
 from forge_dagster.domain.findings import MAX_FINDINGS, MAX_MESSAGE, Finding
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.markdown import code, json_block
-from forge_dagster.domain.outcomes import Category, Outcome
+from forge_dagster.domain.outcomes import Attribution, Category, Outcome
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.results import GateResult, gate_result
 
@@ -138,6 +138,82 @@ def test_a_gates_check_succeeds_only_if_it_passed(outcome: Outcome) -> None:
     assert (check.conclusion == "success") == (outcome is Outcome.PASSED)
     assert (check.conclusion == "skipped") == (outcome in (Outcome.SKIPPED, Outcome.NOT_RUN))
     assert outcome.value.replace("_", " ") in check.summary
+
+
+def _section(text: str, title: str) -> str:
+    return text.partition(f"### {title}")[2].partition("\n### ")[0]
+
+
+def test_a_red_baseline_is_told_apart_from_what_the_change_brings() -> None:
+    old = _finding(message="old fault", line=9, attribution=Attribution.PREEXISTING)
+    text = comment(_feedback(_lint(_finding(message="my fault", attribution=Attribution.NEW), old)))
+    gates, others = _section(text, "Gates"), _section(text, "Not this change's doing")
+    assert "my fault" in gates
+    assert "old fault" not in gates
+    assert "1 not of this change's doing, see below" in gates
+    assert "**Baseline red**: the base has these too" in others
+    assert "- lint: `src/a.py:9` `old fault`" in others
+    assert "my fault" not in others
+    assert [finding["message"] for finding in _object(text)["gates"][0]["findings"]] == ["my fault", "old fault"]
+
+
+def test_a_gate_that_passed_over_a_red_baseline_says_why() -> None:
+    old = _finding(attribution=Attribution.PREEXISTING)
+    result = gate_result("lint", Outcome.PASSED, reason="baseline red: 1 finding that the base has too", findings=[old])
+    feedback = _feedback(result, verdict=_verdict(Decision.REVIEW, Outcome.PASSED))
+    text = comment(feedback)
+    assert "**lint** passed: `baseline red: 1 finding that the base has too`" in text
+    check = checks(feedback)[0]
+    assert check.conclusion == "success"
+    assert "baseline red: `src/a.py:4`" in check.summary
+
+
+def _unit(outcome: Outcome, *findings: Finding) -> GateResult:
+    return gate_result("unit", outcome, reason="why", findings=findings)
+
+
+def _flaky(**changes: Any) -> Finding:
+    values = {"rule": "test-failed", "category": Category.TEST, "message": "test_a failed (flaky: 3 times since 2026-11-01)"}
+    return _finding(**{**values, "attribution": Attribution.FLAKY, **changes})
+
+
+def test_a_flaky_test_is_not_blamed_on_the_change_and_tells_its_history() -> None:
+    feedback = _feedback(_unit(Outcome.ERRORED, _flaky()), verdict=_verdict(Decision.REVIEW, Outcome.ERRORED))
+    text = comment(feedback)
+    others = _section(text, "Not this change's doing")
+    assert "**Flaky**: failed, then passed alone on the same input" in others
+    assert "flaky: 3 times since 2026-11-01" in others
+    assert "The machinery failed, not the change" in text
+
+
+def test_a_flaky_test_that_fails_its_gate_is_the_changes_to_mend() -> None:
+    text = comment(_feedback(_unit(Outcome.FAILED, _flaky())))
+    assert "test_a failed" in _section(text, "Gates")
+    assert "Not this change's doing" not in text
+    beside = comment(_feedback(_unit(Outcome.FAILED, _flaky(), _finding(message="real", attribution=Attribution.NEW))))
+    assert "test_a failed" in _section(beside, "Not this change's doing")
+
+
+def test_the_surroundings_are_for_whoever_runs_forge() -> None:
+    found = _finding(attribution=Attribution.INFRASTRUCTURE)
+    text = comment(_feedback(_unit(Outcome.ERRORED, found), verdict=_verdict(Decision.REVIEW, Outcome.ERRORED)))
+    assert "**Surroundings**: nearly everything failed at once" in _section(text, "Not this change's doing")
+
+
+def test_what_is_not_the_changes_doing_is_bounded_and_counted() -> None:
+    old = [_finding(message=f"old {n}", line=n + 1, attribution=Attribution.PREEXISTING) for n in range(60)]
+    text = comment(_feedback(_lint(_finding(message="mine", attribution=Attribution.NEW), *old)))
+    others = _section(text, "Not this change's doing")
+    assert others.count("`old ") == 10
+    assert "… and 50 more" in others
+    assert "… and" not in _section(text, "Gates")
+
+
+@given(st.lists(st.sampled_from(Attribution), min_size=1, max_size=8), st.sampled_from(Outcome))
+def test_every_finding_is_told_once(by: list[Attribution], outcome: Outcome) -> None:
+    findings = [_finding(message=f"fault-{n}-", line=n + 1, attribution=attribution) for n, attribution in enumerate(by)]
+    text = comment(_feedback(_lint(*findings, outcome=outcome))).partition("### For programs")[0]
+    assert all(text.count(f"fault-{n}-") == 1 for n in range(len(by)))
 
 
 def test_annotations_need_a_file_and_get_a_line() -> None:

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_dagster.domain.findings import MAX_FINDINGS, Finding, fingerprinted
-from forge_dagster.domain.outcomes import Category, Outcome, Severity, worst
+from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity, worst
 from forge_dagster.domain.results import gate_result
 
 
@@ -28,6 +28,50 @@ def test_the_same_finding_twice_is_one() -> None:
     assert len(fingerprinted([finding(file="a.py", line=1), finding(file="a.py", line=1)])) == 1
 
 
+def test_the_same_fault_told_twice_is_one_whatever_is_said_beside_it() -> None:
+    one = finding(file="a.py", line=1, column=2, snippet="x")
+    again = one.model_copy(update={"suggested_fix": "remove it", "attribution": Attribution.NEW})
+    assert len(fingerprinted([one, again])) == 1
+    assert len(fingerprinted([one, one.model_copy(update={"column": 9})])) == 2
+
+
+_lines = st.lists(st.tuples(st.sampled_from(["x = 1", "import os", "  y"]), st.sampled_from(["F401", "E1"])), max_size=12)
+
+
+def _at(lines: list[tuple[str, str]], *, start: int = 1, tool: str = "ruff", file: str = "a.py") -> list[Finding]:
+    numbered = enumerate(lines, start)
+    return [finding(tool=tool, rule=rule, file=file, line=number, snippet=text) for number, (text, rule) in numbered]
+
+
+def _prints(findings: list[Finding]) -> list[str]:
+    return [one.fingerprint for one in fingerprinted(findings)]
+
+
+@given(_lines, st.integers(0, 10_000), st.text(alphabet=" \t", max_size=4))
+def test_lines_inserted_above_and_indentation_change_no_fingerprint(
+    lines: list[tuple[str, str]], down: int, indentation: str
+) -> None:
+    moved = [(f"{indentation}{text}", rule) for text, rule in lines]
+    assert _prints(_at(lines)) == _prints(_at(moved, start=1 + down))
+
+
+@given(_lines)
+def test_fingerprints_are_unique_and_tell_tools_and_files_apart(lines: list[tuple[str, str]]) -> None:
+    whole = _at(lines) + _at(lines, tool="flake8") + _at(lines, file="b.py")
+    assert len(set(_prints(whole))) == 3 * len(lines)
+
+
+@given(_lines, _lines)
+def test_findings_elsewhere_change_no_fingerprint(lines: list[tuple[str, str]], others: list[tuple[str, str]]) -> None:
+    assert set(_prints(_at(lines))) <= set(_prints(_at(others, file="b.py") + _at(lines)))
+
+
+@pytest.mark.parametrize("changes", [{"rule": "test-error"}, {"file": "src/x.py", "line": 90}, {"message": "another reason"}])
+def test_a_failed_test_keeps_its_fingerprint_wherever_and_however_it_fails(changes: dict[str, object]) -> None:
+    test = {"rule": "test-failed", "category": Category.TEST, "file": "t.py", "line": 3, "snippet": "t.py::test_a"}
+    assert _prints([finding(**test)]) == _prints([finding(**{**test, **changes})])
+
+
 def test_the_snippet_is_never_shown() -> None:
     assert "hunter2" not in finding(snippet="password = 'hunter2'").model_dump_json()
 
@@ -44,6 +88,14 @@ def test_errors_come_first_when_cut() -> None:
     notes = [finding(message=f"n{i}", severity=Severity.NOTE) for i in range(MAX_FINDINGS)]
     result = gate_result("lint", Outcome.FAILED, findings=[*notes, finding(message="the fault")])
     assert result.findings[0].message == "the fault"
+
+
+def test_of_the_errors_what_the_base_has_too_is_cut_first() -> None:
+    old = [finding(message=f"o{i}", attribution=Attribution.PREEXISTING) for i in range(MAX_FINDINGS + 5)]
+    warning = finding(message="w", severity=Severity.WARNING)
+    result = gate_result("lint", Outcome.FAILED, findings=[warning, *old, finding(message="mine")])
+    assert result.findings[0].message == "mine"
+    assert {one.attribution for one in result.findings[1:]} == {Attribution.PREEXISTING}, "errors before warnings"
 
 
 def test_the_summary_leads_with_place_and_message() -> None:

@@ -10,7 +10,8 @@ import httpx
 import pytest
 
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.outcomes import Category
+from forge_dagster.domain.outcomes import Attribution, Category, Outcome
+from forge_dagster.domain.results import gate_result
 from forge_dagster.errors import HeadMoved, HostError, RevisionGone
 from forge_dagster.hosts.github import GitHubHost
 from forge_dagster.ports import CheckRun
@@ -267,6 +268,26 @@ def test_annotations_go_in_batches_of_fifty() -> None:
     assert [len(batch) for batch in sent] == [50, 50, 23]
     assert [a["message"] for batch in sent for a in batch] == [f"m{n}" for n in range(123)]
     assert recorded.bodies("POST")[0]["external_id"] == "k1"
+
+
+def test_what_is_not_the_changes_doing_is_a_notice_and_says_so() -> None:
+    run = {"id": 7, "name": "lint", "external_id": "k1"}
+    recorded = Recorded({
+        RUNS: [reply(200, {"total_count": 0, "check_runs": []})],
+        "POST /repos/acme/shop/check-runs": [reply(201, run)],
+        "PATCH /repos/acme/shop/check-runs/7": [reply(200, run)],
+    })  # fmt: skip
+    found = [
+        Finding(tool="ruff", rule="E1", message=f"m{n}", category=Category.LINT, file="a.py", line=n + 1, attribution=by)
+        for n, by in enumerate([Attribution.PREEXISTING] * 60 + [Attribution.NEW])
+    ]
+    ordered = gate_result("lint", Outcome.FAILED, findings=found).findings
+    recorded.host().put_check_run("acme/shop", _check(0, annotations=ordered))
+    batches = [body["output"]["annotations"] for body in recorded.bodies("POST") + recorded.bodies("PATCH")]
+    assert [len(batch) for batch in batches] == [50, 11]
+    first, second, *_ = batches[0]
+    assert (first["annotation_level"], first["title"], first["message"]) == ("failure", "ruff E1", "m60")
+    assert (second["annotation_level"], second["title"]) == ("notice", "baseline red: ruff E1")
 
 
 def test_another_runs_check_is_left_alone() -> None:

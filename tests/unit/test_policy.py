@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_dagster.domain.policy import Policy, parse_policy, policy_digest, seconds
+from forge_dagster.domain.policy import Policy, parse_policy, policy_digest
+from forge_dagster.domain.policy_gates import seconds
 from forge_dagster.errors import ConfigurationError
 
 TOOLS = frozenset({"ruff", "mypy"})

@@ -2,7 +2,7 @@
 
 import pytest
 
-from forge_dagster.domain.graph import GATES
+from forge_dagster.domain.graph import GATES, Stage
 from forge_dagster.errors import UsageError
 from forge_dagster.usecases.check import select_gates
 
@@ -17,11 +17,12 @@ def test_all_local_gates_by_default() -> None:
 
 def test_stages_and_gates_add_up() -> None:
     assert names(stages=["fast"]) == ["format", "lint", "types", "secrets"]
-    assert names(stages=["analysis"], gates=["lint"]) == ["lint", "integrity"]
+    analysis = [spec.name for spec in GATES if spec.stage is Stage.ANALYSIS]
+    assert names(stages=["analysis"], gates=["lint"]) == ["lint", *analysis]
 
 
 def test_coverage_brings_the_tests_it_measures() -> None:
-    assert names(gates=["coverage"]) == ["unit", "coverage"]
+    assert names(gates=["coverage"]) == ["unit", "integration", "coverage"]
 
 
 def test_unit_alone_does_not_bring_the_fast_gates() -> None:

@@ -1,12 +1,13 @@
 """Which tools a gate uses: the repository's own choice is respected, and a default says that it is one."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from forge_dagster import registry
 from forge_dagster.domain.policy import parse_policy
-from forge_dagster.domain.project import NodeProject, Project, PythonProject
+from forge_dagster.domain.project import NodeProject, Project, PythonProject, Task
 from forge_dagster.errors import ConfigurationError
 from forge_dagster.gates.selection import choose, why_none
 
@@ -27,6 +28,11 @@ def node(*dependencies: str, files: tuple[str, ...] = (), **package: object) -> 
     return NodeProject(
         manager="npm", package=package, dependencies=frozenset(dependencies), configuration_files=frozenset(files)
     )
+
+
+def tasks(*commands: str, **tool: Any) -> PythonProject:
+    found = tuple(Task(source="tox.ini [testenv:style]", text=text) for text in commands)
+    return python(**tool).model_copy(update={"tasks": found})
 
 
 def chosen(gate: str, project: Project, *, policy: str = "", on_path: bool = False) -> dict[str, str]:
@@ -55,11 +61,44 @@ PYTHON_CASES = {
     "yapf is none of ours": ("format", python("yapf"), {}),
     "lint by default": ("lint", python(), {"ruff": DEFAULT}),
     "ruff lints": ("lint", python(ruff={}), {"ruff": "pyproject.toml has [tool.ruff]"}),
-    "flake8 is none of ours": ("lint", python(sections=("flake8",)), {}),
-    "flake8 and ruff": ("lint", python("flake8", "ruff"), {"ruff": "ruff is a declared dependency"}),
+    "flake8 by its section": ("lint", python(sections=("flake8",)), {"flake8": "setup.cfg or tox.ini has [flake8]"}),
+    "flake8 and ruff": (
+        "lint",
+        python("flake8", "ruff"),
+        {"flake8": "flake8 is a declared dependency", "ruff": "ruff is a declared dependency"},
+    ),
+    "pylint is none of ours": ("lint", python("pylint"), {}),
+    "isort alone is a way of its own": ("format", python("isort"), {}),
+    "ruff that only lints by its tasks": ("format", tasks("ruff check src", "yapf -r src", ruff={}), {}),
+    "ruff that formats by its tasks": (
+        "format",
+        tasks("ruff format --check src", ruff={}),
+        {"ruff_format": "tox.ini [testenv:style] runs ruff"},
+    ),
+    "black by its task": ("format", tasks("python -m black --check src"), {"black": "tox.ini [testenv:style] runs black"}),
     "types by default": ("types", python(), {"mypy": DEFAULT}),
     "mypy by setup.cfg": ("types", python(sections=("mypy",)), {"mypy": "setup.cfg or tox.ini has [mypy]"}),
-    "pyright is none of ours": ("types", python(files=("pyrightconfig.json",)), {}),
+    "pyright by its configuration": (
+        "types",
+        python(files=("pyrightconfig.json",)),
+        {"pyright": "there is a pyrightconfig.json"},
+    ),
+    "pyright's configuration for editors": (
+        "types",
+        tasks("mypy src", pyright={}),
+        {"mypy": "tox.ini [testenv:style] runs mypy"},
+    ),
+    "mypy and pyright by their tasks": (
+        "types",
+        tasks("mypy", "pyright --verifytypes shop", mypy={}),
+        {"mypy": "pyproject.toml has [tool.mypy]", "pyright": "tox.ini [testenv:style] runs pyright"},
+    ),
+    "basedpyright in pyright's place": (
+        "types",
+        python("basedpyright", pyright={}),
+        {"basedpyright": "basedpyright is a declared dependency"},
+    ),
+    "ty is none of ours": ("types", python("ty"), {}),
 }
 NODE_CASES = {
     "nothing chosen": ("format", node(), {"prettier": DEFAULT}),
@@ -69,14 +108,70 @@ NODE_CASES = {
         node(scripts={"fmt": "npx prettier --check ."}),
         {"prettier": 'package.json\'s script "fmt" runs prettier'},
     ),
-    "biome is none of ours": ("format", node("@biomejs/biome"), {}),
-    "oxlint repository has no eslint": ("lint", node("oxlint"), {}),
+    "biome by dependency": ("format", node("@biomejs/biome"), {"biome_format": "@biomejs/biome is a declared dependency"}),
+    "biome for linting only": ("format", node("@biomejs/biome", scripts={"lint": "biome lint ."}), {"prettier": DEFAULT}),
+    "biome for formatting only": (
+        "lint",
+        node("@biomejs/biome", "eslint", scripts={"fmt": "biome format ."}),
+        {"eslint": "eslint is a declared dependency"},
+    ),
+    "biome checks both": (
+        "lint",
+        node(scripts={"ci": "biome ci ."}),
+        {"biome": 'package.json\'s script "ci" runs biome ci'},
+    ),
+    "oxlint repository has no eslint": ("lint", node("oxlint"), {"oxlint": "oxlint is a declared dependency"}),
+    "oxfmt in a script": (
+        "format",
+        node(scripts={"lint": "oxlint src && oxfmt --check src test"}),
+        {"oxfmt": 'package.json\'s script "lint" runs oxfmt'},
+    ),
+    "prettier as a mere dependency beside biome": (
+        "format",
+        node("prettier", files=("biome.json",)),
+        {"biome_format": "there is a biome.json"},
+    ),
+    "eslint as a mere dependency beside oxlint": (
+        "lint",
+        node("eslint", files=(".oxlintrc.json",)),
+        {"oxlint": "there is a .oxlintrc.json"},
+    ),
+    "eslint configured beside oxlint": (
+        "lint",
+        node("oxlint", files=("eslint.config.js",)),
+        {"eslint": "there is a eslint.config.js", "oxlint": "oxlint is a declared dependency"},
+    ),
+    "standard is none of ours": ("lint", node("standard"), {}),
+    "xo is none of ours": ("format", node("xo"), {}),
+    "dprint is none of ours": ("format", node(files=("dprint.json",)), {}),
     "eslint by its configuration": (
         "lint",
         node(files=("eslint.config.js",)),
         {"eslint": "there is a eslint.config.js"},
     ),
     "tsc by tsconfig": ("types", node("typescript", files=("tsconfig.json",)), {"tsc": "there is a tsconfig.json"}),
+    "a tsconfig that packages extend": (
+        "types",
+        node("typescript", files=("tsconfig.json",), workspaces=["a"]),
+        {"tsc": DEFAULT},
+    ),
+    "a tsconfig for editors": ("types", node(files=("tsconfig.json",)), {"tsc": DEFAULT}),
+    "tsd is none of ours": ("types", node("tsd", files=("tsconfig.json",)), {}),
+    "tsc in its own script": (
+        "types",
+        node(files=("tsconfig.json",), scripts={"typecheck": "tsc -p src && tsc -p test"}),
+        {"tsc": 'package.json\'s script "typecheck" runs tsc'},
+    ),
+    "another compiler in its own script": (
+        "types",
+        node(files=("tsconfig.json",), scripts={"test:types": "tsgo --noEmit"}),
+        {"typecheck_script": 'package.json\'s script "test:types" runs tsgo'},
+    ),
+    "a script that leaves it to a workspace": (
+        "types",
+        node(files=("tsconfig.json",), workspaces=["packages/*"], scripts={"typecheck": "turbo run typecheck"}),
+        {},
+    ),
 }
 
 
@@ -131,12 +226,14 @@ def test_why_nothing_runs() -> None:
     tools = list(registry.tools().values())
     nothing = why_none("types", project=Project(files=("README.md",)), policy=POLICY, tools=tools)
     assert nothing == "no language recognised that this gate has tools for (Python, TypeScript or JavaScript)"
-    other = why_none("lint", project=Project(files=("a.py",), python=python("flake8")), policy=POLICY, tools=tools)
-    assert "flake8 is a declared dependency" in other
+    other = why_none("lint", project=Project(files=("a.py",), python=python("pylint")), policy=POLICY, tools=tools)
+    assert "pylint is a declared dependency" in other
 
 
 def test_every_tool_is_found_by_its_module() -> None:
     folder = Path(registry.__file__).parent / "tools" / "fast"
     modules = {path.stem for path in folder.glob("*.py") if "\nADAPTER = " in path.read_text()}
-    assert modules == {"ruff_format", "black", "prettier", "ruff", "eslint", "mypy", "tsc", "kingfisher", "gitleaks"}
+    python_tools = {"ruff_format", "black", "ruff", "flake8", "mypy", "pyright", "basedpyright"}
+    node_tools = {"prettier", "biome_format", "oxfmt", "eslint", "biome", "oxlint", "tsc", "typecheck_script"}
+    assert modules == python_tools | node_tools | {"kingfisher", "gitleaks"}
     assert modules <= set(registry.tools())

@@ -13,6 +13,7 @@ from forge_dagster.domain.verdict import MAX_REASONS, Case, complete, give_verdi
 
 SPECS = tuple(spec for spec in gates_of(Job.CHANGE) if spec.name != "verdict")
 NAMES = [spec.name for spec in SPECS]
+BINDING = [spec.name for spec in SPECS if not spec.advisory]
 HEAD = "a" * 40
 
 
@@ -142,6 +143,75 @@ def test_a_repository_nobody_could_examine_waits_for_a_person() -> None:
     assert give_verdict(_case(_results(**skipped), trust=TrustLevel.L3, approvals=(_word(),))).decision is Decision.MERGE
 
 
+def test_a_repository_of_which_nothing_was_examined_waits_for_a_person() -> None:
+    verdict = give_verdict(_case(_results(**dict.fromkeys(NAMES, Outcome.SKIPPED)), kind_declared=True, light=True))
+    assert (verdict.decision, verdict.reasons) == (Decision.REVIEW, ("nothing examined it: every gate was skipped",))
+
+
+def test_documents_alone_need_nobody_to_look_at_code() -> None:
+    results = _results(**dict.fromkeys(set(NAMES) - {"format", "secrets", "integrity"}, Outcome.SKIPPED))
+    assert give_verdict(_case(results, light=True)).decision is Decision.MERGE
+    only_secrets = results | {"format": gate_result("format", Outcome.SKIPPED)}
+    assert give_verdict(_case(only_secrets, light=True)).decision is Decision.MERGE
+    assert give_verdict(_case(only_secrets)).decision is Decision.REVIEW
+    leaked = results | {"secrets": gate_result("secrets", Outcome.FAILED)}
+    assert give_verdict(_case(leaked, light=True)).decision is Decision.REJECT
+
+
+def _opinion(severity: Severity, **changes: object) -> Finding:
+    values = {"tool": "reviewer", "rule": "bug", "message": "looks wrong", "category": Category.REVIEW, "severity": severity}
+    return Finding.model_validate({**values, **changes})
+
+
+@pytest.mark.parametrize("outcome", [Outcome.ERRORED, Outcome.NOT_RUN, Outcome.SKIPPED, Outcome.PASSED, None])
+def test_an_opinion_that_is_missing_changes_nothing(outcome: Outcome | None) -> None:
+    results = _results()
+    del results["review"]
+    if outcome is not None:
+        results["review"] = gate_result("review", outcome, reason="no endpoint")
+    assert give_verdict(_case(results)).decision is Decision.MERGE
+
+
+@pytest.mark.parametrize("outcome", [Outcome.PASSED, Outcome.FAILED])
+def test_an_opinion_that_objects_asks_for_a_person_and_never_rejects(outcome: Outcome) -> None:
+    objects = gate_result("review", outcome, findings=[_opinion(Severity.ERROR, file="a.py", line=3)])
+    verdict = give_verdict(_case(_results() | {"review": objects}))
+    assert (verdict.outcome, verdict.decision) == (Outcome.PASSED, Decision.REVIEW)
+    assert verdict.reasons == ("review asks for a person: a.py:3 looks wrong",)
+    approved = give_verdict(_case(_results() | {"review": objects}, approvals=(_word(),)))
+    assert approved.decision is Decision.MERGE
+    remarks = gate_result("review", Outcome.PASSED, findings=[_opinion(Severity.WARNING)])
+    assert give_verdict(_case(_results() | {"review": remarks})).decision is Decision.MERGE
+
+
+def test_an_objection_without_a_finding_asks_too() -> None:
+    objects = gate_result("review", Outcome.FAILED, reason="the design is wrong")
+    verdict = give_verdict(_case(_results() | {"review": objects}))
+    assert verdict.reasons == ("review asks for a person: the design is wrong",)
+
+
+def test_an_opinion_alone_has_examined_nothing() -> None:
+    skipped = _results(**dict.fromkeys(BINDING, Outcome.SKIPPED))
+    assert give_verdict(_case(skipped, kind_declared=True)).decision is Decision.REVIEW
+    review = tuple(spec for spec in SPECS if spec.advisory)
+    assert give_verdict(_case(specs=review)).outcome is Outcome.ERRORED
+
+
+@pytest.mark.parametrize("gate", ["lint", "unit", "coverage", "sca"])
+def test_a_red_baseline_asks_for_a_person_once_per_gate(gate: str) -> None:
+    red = [
+        Finding(
+            tool="t", rule="r", message=f"fault {n}", category=Category.TEST, file="a.py", line=1,
+            attribution=Attribution.PREEXISTING,
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    results = _results() | {gate: gate_result(gate, Outcome.PASSED, findings=red)}
+    verdict = give_verdict(_case(results, trust=TrustLevel.L3))
+    assert (verdict.outcome, verdict.decision) == (Outcome.PASSED, Decision.REVIEW)
+    assert verdict.reasons == (f"the base is broken already: {gate}, a.py:1 fault 0, and 2 more like it",)
+
+
 @pytest.mark.parametrize(
     ("category", "severity", "attribution", "decision"),
     [
@@ -162,7 +232,7 @@ def test_findings_that_ask_for_a_person(
 @given(_any_case)
 def test_nothing_merges_unless_every_gate_let_it_through(case: Case) -> None:
     verdict = give_verdict(case)
-    through = all(name in case.results and case.results[name].outcome.lets_through for name in NAMES)
+    through = all(name in case.results and case.results[name].outcome.lets_through for name in BINDING)
     assert (verdict.outcome is Outcome.PASSED) == through
     if verdict.decision is Decision.MERGE:
         assert through

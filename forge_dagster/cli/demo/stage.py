@@ -1,5 +1,6 @@
 """Where the story plays: a running Forge in a home of its own, with a repository, an operator and an agent."""
 
+import json
 import shutil
 import sys
 import tempfile
@@ -20,7 +21,8 @@ LOAD_RATE = 60.0
 """Requests a second while a release rolls out."""
 
 _SETTINGS = """\
-# Written by `forge demo`. Any free ports, so that it gets along with a Forge that runs already.
+# Written by `forge demo`. The advisories are a stand-in: a real operator mirrors osv.dev's (docs/gates.md).
+# Any free ports, so that it gets along with a Forge that runs already.
 [ports]
 server = 0
 dagster = 0
@@ -80,8 +82,26 @@ class Stage:
 def prepare_home(home: Path) -> None:
     """Settings for the demonstration, unless the home has some."""
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if not (home / SETTINGS_FILE).exists():
-        (home / SETTINGS_FILE).write_text(_SETTINGS)
+    if (home / SETTINGS_FILE).exists():
+        return
+    mirror = home / "advisories"
+    mirror.mkdir(exist_ok=True)
+    for ecosystem in ("PyPI", "npm"):
+        (mirror / f"{ecosystem}.json").write_text(json.dumps(_advisory(ecosystem)))
+    (home / SETTINGS_FILE).write_text(f"advisories = [{json.dumps(str(mirror))}]\n{_SETTINGS}")
+
+
+def _advisory(ecosystem: str) -> dict[str, object]:
+    """Stands in for an operator's mirror of osv.dev, so that the story needs no internet: it concerns no real package."""
+    package = {"ecosystem": ecosystem, "name": "forge-demo-no-such-package"}
+    affected = [{"package": package, "ranges": [{"type": "SEMVER", "events": [{"introduced": "0"}]}]}]
+    return {
+        "schema_version": "1.7.0",
+        "id": f"FORGE-DEMO-{ecosystem.upper()}",
+        "modified": "2026-01-01T00:00:00Z",
+        "summary": "stands in for a mirror of advisories",
+        "affected": affected,
+    }
 
 
 def set_stage(home: Path, timeline: Timeline, run: Run) -> Stage:

@@ -15,10 +15,13 @@ from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.diffs import first_differences
-from forge_dagster.tools.evidence import python_sign
+from forge_dagster.tools.evidence import hook_of, python_sign
 from forge_dagster.tools.fast.formatting import unformatted
-from forge_dagster.tools.fast.ruff import python_directory
+from forge_dagster.tools.fast.ruff import formats_by_ruff, python_directory
+from forge_dagster.tools.hooks import hook_files
 from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
+from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tasks import called, python_calls
 
 _COUNT = re.compile(r"(\d+) files? (would be reformatted|would be left unchanged|would fail to reformat)")
 _WOULD = re.compile(r"would reformat (.+)")
@@ -26,6 +29,20 @@ _SYNTAX = re.compile(
     r"error: (?:cannot parse: (?P<file>.+?):(?P<line>\d+):(?P<column>\d+)|cannot format (?P<old>.+?): (?P<why>.*))"
 )
 _OLD_PLACE = re.compile(r"Cannot parse(?: for target version \S+)?: (?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
+_HOOKS = ("black", "black-jupyter")
+_WITH_VALUE = frozenset(
+    (
+        "--line-length", "-l", "--target-version", "-t", "--include", "--exclude", "--extend-exclude", "--force-exclude",
+        "--config", "--enable-unstable-feature",
+    )
+)  # fmt: skip
+_ALONE = frozenset(
+    (
+        "--skip-string-normalization", "-S", "--skip-magic-trailing-comma", "-C", "--preview", "--unstable", "--pyi", "--ipynb",
+        "--skip-source-first-line", "-x",
+    )
+)  # fmt: skip
+_DROPPED = frozenset(("--workers", "-W", "--code", "-c", "--stdin-filename", "--line-ranges", "--required-version"))
 _SHOWN_FILES = 20
 """Files whose first difference is looked up."""
 
@@ -44,21 +61,26 @@ class Black(BaseModel):
     needs_environment: bool = False
 
     def chosen(self, project: Project) -> str | None:
-        """By [tool.black], its hook, or as a declared dependency."""
-        return python_sign(project, package="black", tool_table="black", hooks=("black", "black-jupyter"))
+        """By a task, [tool.black], its hook, or as a declared dependency where nothing shows that ruff formats."""
+        sign = called(project, "black") or python_sign(project, package="", tool_table="black", hooks=_HOOKS)
+        if sign is not None or formats_by_ruff(project):
+            return sign
+        return python_sign(project, package="black")
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """The check; none where there is no Python file."""
         if not request.project.files_ending(".py", ".pyi", ".ipynb"):
             return ()
-        return (self._command(request, "--check", "."),)
+        options, targets = _own(request)
+        return (self._command(request, "--check", *options, "--", *targets),)
 
     def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
         """The diff of the files that the check named."""
         if not outputs or outputs[0].result.exit_code not in (1, 123):
             return ()
         files = [name for name in _named(outputs[0]) if inside(request.root, name) is not None]
-        return (self._command(request, "--diff", "--quiet", "--", *files[:_SHOWN_FILES]),) if files else ()
+        options, _ = _own(request)
+        return (self._command(request, "--diff", "--quiet", *options, "--", *files[:_SHOWN_FILES]),) if files else ()
 
     def _command(self, request: ToolRequest, *arguments: str) -> Command:
         cache = {} if request.cache is None else {"BLACK_CACHE_DIR": str(request.cache)}
@@ -112,6 +134,18 @@ class Black(BaseModel):
                 )
             )
         return findings, internal
+
+
+def _own(request: ToolRequest) -> tuple[list[str], list[str]]:
+    """(options, targets) of the repository's own calls: of its hook, which sees the whole tree, else of its tasks."""
+    hook = hook_of(request.project, *_HOOKS)
+    if hook is not None:
+        files = hook_files(request.project, hook, (".py", ".pyi"), directory=python_directory(request))
+        return kept(hook.args, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)[0], list(files or ["."])
+    calls = python_calls(request.project, "black")
+    both = [kept(call.arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED) for call in calls]
+    aims = [target for _, targets in both for target in targets or ["."]]
+    return (both[0][0] if both else []), list(dict.fromkeys(aims)) or ["."]
 
 
 def _named(check: ToolOutput) -> list[str]:

@@ -16,7 +16,9 @@ from forge_dagster.domain.outcomes import Category, Outcome, Severity
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.evidence import node_sign
+from forge_dagster.tools.fast.biome import ADAPTER as BIOME
 from forge_dagster.tools.fast.javascript import SOURCES, node_directory, other_node_tool
+from forge_dagster.tools.fast.oxlint import ADAPTER as OXLINT
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_list, place, position, report
 from forge_dagster.tools.scripts import Invocation, invocations, kept
 
@@ -57,14 +59,15 @@ class Eslint(BaseModel):
     package: str = "eslint"
 
     def chosen(self, project: Project) -> str | None:
-        """By its key in package.json, a script, its configuration, its hook, or as a declared dependency."""
-        return node_sign(
-            project, package="eslint", program="eslint", key="eslintConfig", files=_CONFIGURATION, hooks=("eslint",)
-        )
+        """By its key in package.json, a script, its configuration, its hook; as a mere dependency without another linter."""
+        sign = node_sign(project, package="", program="eslint", key="eslintConfig", files=_CONFIGURATION, hooks=("eslint",))
+        if sign is not None or any(other.chosen(project) is not None for other in (OXLINT, BIOME)):
+            return sign
+        return node_sign(project, package="eslint", program="eslint")
 
     def rival(self, project: Project) -> str | None:
         """A linter the repository uses that Forge cannot run."""
-        return other_node_tool(project, ("biome", "oxlint", "standard", "ts-standard", "xo", "tslint", "deno"))
+        return other_node_tool(project, ("standard", "ts-standard", "semistandard", "xo", "tslint", "jshint", "rome", "deno"))
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """The check; none where there is no JavaScript or TypeScript file."""

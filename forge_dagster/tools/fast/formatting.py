@@ -5,9 +5,12 @@ from forge_dagster.domain.outcomes import Category
 from forge_dagster.domain.project import Project
 from forge_dagster.tools.diffs import Difference
 from forge_dagster.tools.evidence import python_sign
+from forge_dagster.tools.tasks import called
 
 UNFORMATTED = "unformatted"
-_OTHER_PYTHON_FORMATTERS = ("yapf", "autopep8", "blue", "pyink")
+_OTHER_PYTHON_FORMATTERS = ("yapf", "autopep8", "blue", "pyink", "isort")
+_OTHER_CONFIGURATION = {"yapf": ((".style.yapf",), ("yapf",)), "isort": ((".isort.cfg",), ("isort", "tool:isort"))}
+"""Configuration files and ini sections of theirs. isort orders imports only, but shows that a repository has its own way."""
 
 
 def unformatted(tool: str, file: str, found: Difference | None, command: str) -> Finding:
@@ -26,9 +29,9 @@ def unformatted(tool: str, file: str, found: Difference | None, command: str) ->
 def other_python_formatter(project: Project) -> str | None:
     """Why the repository is seen to use a Python formatter that Forge has no adapter for, or None."""
     for name in _OTHER_PYTHON_FORMATTERS:
-        files = (".style.yapf",) if name == "yapf" else ()
-        sections = ("yapf",) if name == "yapf" else ()
+        files, sections = _OTHER_CONFIGURATION.get(name, ((), ()))
         sign = python_sign(project, package=name, tool_table=name, files=files, sections=sections, hooks=(name,))
+        sign = sign or called(project, name)
         if sign is not None:
             return f"{name}: {sign}"
     return None

@@ -8,13 +8,16 @@ from forge_dagster.tools.evidence import node_sign
 
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 TYPED = (".ts", ".tsx", ".mts", ".cts")
-_PACKAGES = {"biome": "@biomejs/biome"}
 _FILES = {
-    "biome": ("biome.json", "biome.jsonc"),
-    "dprint": ("dprint.json",),
-    "oxlint": (".oxlintrc.json",),
-    "oxfmt": (".oxfmtrc.json",),
+    "dprint": ("dprint.json", ".dprint.json", "dprint.jsonc"),
+    "deno": ("deno.json", "deno.jsonc"),
+    "tslint": ("tslint.json", "tslint.yaml"),
+    "jshint": (".jshintrc",),
+    "rome": ("rome.json",),
+    "xo": ("xo.config.js", "xo.config.ts", "xo.config.mjs", ".xo-config.js", ".xo-config.json"),
+    "flow": (".flowconfig",),
 }
+_PACKAGES = {"flow": "flow-bin"}
 
 
 def node_directory(request: ToolRequest) -> str:
@@ -25,7 +28,7 @@ def node_directory(request: ToolRequest) -> str:
 def other_node_tool(project: Project, programs: Iterable[str]) -> str | None:
     """The first of `programs` that the repository is seen to use, and why; None where it uses none of them."""
     for name in programs:
-        sign = node_sign(project, package=_PACKAGES.get(name, name), program=name, files=_FILES.get(name, ()))
+        sign = node_sign(project, package=_PACKAGES.get(name, name), program=name, key=name, files=_FILES.get(name, ()))
         if sign is not None:
             return f"{name}: {sign}"
     return None

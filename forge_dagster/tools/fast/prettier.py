@@ -18,8 +18,10 @@ from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.diffs import first_change
 from forge_dagster.tools.evidence import node_sign
+from forge_dagster.tools.fast.biome_format import ADAPTER as BIOME_FORMAT
 from forge_dagster.tools.fast.formatting import unformatted
 from forge_dagster.tools.fast.javascript import SOURCES, node_directory, other_node_tool
+from forge_dagster.tools.fast.oxfmt import ADAPTER as OXFMT
 from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
 from forge_dagster.tools.scripts import Invocation, invocations, kept
 
@@ -60,7 +62,7 @@ _DROPPED = frozenset(
 _CONFIGURATION = (
     ".prettierrc", ".prettierrc.json", ".prettierrc.json5", ".prettierrc.yaml", ".prettierrc.yml", ".prettierrc.toml",
     ".prettierrc.js", ".prettierrc.mjs", ".prettierrc.cjs", ".prettierrc.ts", ".prettierrc.mts", ".prettierrc.cts",
-    "prettier.config.js", "prettier.config.mjs", "prettier.config.cjs", "prettier.config.ts", ".prettierignore",
+    "prettier.config.js", "prettier.config.mjs", "prettier.config.cjs", "prettier.config.ts",
 )  # fmt: skip
 _SOURCES = f"**/*.{{{','.join(ending[1:] for ending in SOURCES)}}}"
 _SHOWN_FILES = 5
@@ -82,13 +84,17 @@ class Prettier(BaseModel):
 
     def chosen(self, project: Project) -> str | None:
         """By its key in package.json, a script, its configuration, its hook, or as a declared dependency."""
-        return node_sign(
-            project, package="prettier", program="prettier", key="prettier", files=_CONFIGURATION, hooks=("prettier",)
-        )
+        sign = node_sign(project, package="", program="prettier", key="prettier", files=_CONFIGURATION, hooks=("prettier",))
+        if sign is not None or any(other.chosen(project) is not None for other in (OXFMT, BIOME_FORMAT)):
+            return sign  # the others read a .prettierignore too, and a mere dependency may be there for something else
+        return node_sign(project, package="prettier", program="prettier", files=(".prettierignore",))
 
     def rival(self, project: Project) -> str | None:
         """A formatter the repository uses that Forge cannot run."""
-        return other_node_tool(project, ("biome", "dprint", "oxfmt", "standard", "ts-standard", "xo"))
+        return other_node_tool(
+            project,
+            ("dprint", "standard", "ts-standard", "semistandard", "xo", "rome", "deno", "prettierx", "prettier-standard"),
+        )
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """The check; none where there is no file of a kind that Forge would look at by itself."""

@@ -14,17 +14,66 @@ from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
-from forge_dagster.tools.evidence import python_sign
+from forge_dagster.tools.evidence import hook_of, python_sign, table
+from forge_dagster.tools.hooks import hook_files
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_list, place, position, report, text
+from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tasks import called, python_calls
 
 _ENDINGS = (".py", ".pyi", ".ipynb")
-_OTHER_LINTERS = ("flake8", "pylint")
+_VERBS = frozenset(("check", "format", "rule", "config", "linter", "clean", "server", "analyze", "version", "help"))
+_OTHER_LINTERS = ("pylint", "pylama", "prospector", "pycodestyle", "pyflakes")
+_WITH_VALUE = frozenset(
+    (
+        "--select", "--ignore", "--extend-select", "--extend-ignore", "--per-file-ignores", "--extend-per-file-ignores",
+        "--config", "--target-version", "--line-length", "--exclude", "--extend-exclude",
+    )
+)  # fmt: skip
+_ALONE = frozenset(("--preview", "--no-preview", "--isolated", "--no-respect-gitignore", "--ignore-noqa", "--force-exclude"))
+_DROPPED = frozenset(("--output-format", "--output-file", "-o", "--cache-dir", "--fixable", "--unfixable", "--extension"))
 
 
 def ruff_sign(project: Project) -> str | None:
     """Why the repository is seen to use ruff for anything at all."""
     hooks = ("ruff", "ruff-check", "ruff-format")
-    return python_sign(project, package="ruff", tool_table="ruff", files=("ruff.toml", ".ruff.toml"), hooks=hooks)
+    sign = python_sign(project, package="ruff", tool_table="ruff", files=("ruff.toml", ".ruff.toml"), hooks=hooks)
+    return sign or called(project, "ruff")
+
+
+def formats_by_ruff(project: Project) -> bool:
+    """Whether a task, the hook or [tool.ruff.format] shows that ruff is the formatter."""
+    own = project.python is not None and table(project.python.pyproject, "tool", "ruff", "format") is not None
+    return own or "ruff-format" in project.pre_commit_hooks or bool(ruff_calls(project, "format"))
+
+
+def _lints(project: Project) -> bool:
+    """Whether pyproject.toml says what ruff is to look for."""
+    return project.python is not None and table(project.python.pyproject, "tool", "ruff", "lint") is not None
+
+
+def ruff_call(request: ToolRequest, verb: str, hooks: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """(options, targets) of the repository's own `ruff VERB`: of its hook, which sees the whole tree, else of its tasks."""
+    hook = hook_of(request.project, *hooks)
+    if hook is not None:
+        options = kept(hook.args, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)[0]
+        files = hook_files(request.project, hook, _ENDINGS, directory=python_directory(request))
+        return ([*options, "--force-exclude"], list(files)) if files is not None else (options, ["."])
+    calls = ruff_calls(request.project, verb)
+    both = [kept(call, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED) for call in calls]
+    targets = [target for _, aims in both for target in aims or ["."]]
+    return (both[0][0] if both else []), list(dict.fromkeys(targets)) or ["."]
+
+
+def ruff_calls(project: Project, verb: str) -> list[tuple[str, ...]]:
+    """Arguments of `ruff VERB` in the repository's tasks; without a verb (before ruff 0.5) it is `check`."""
+    found = []
+    for call in python_calls(project, "ruff"):
+        first = call.arguments[:1]
+        if first == (verb,):
+            found.append(call.arguments[1:])
+        elif verb == "check" and first and first[0] not in _VERBS:
+            found.append(call.arguments)
+    return found
 
 
 def python_directory(request: ToolRequest) -> str:
@@ -54,14 +103,18 @@ class Ruff(BaseModel):
         """By its configuration, its hook, or as a declared dependency; a formatting-only use does not count."""
         sign = ruff_sign(project)
         hooks = project.pre_commit_hooks
-        only_formats = sign is not None and sign.startswith(".pre-commit") and not hooks & {"ruff", "ruff-check"}
-        return None if only_formats else sign
+        by_hook = sign is not None and sign.startswith(".pre-commit") and not hooks & {"ruff", "ruff-check"}
+        by_task = (
+            bool(ruff_calls(project, "format")) and not ruff_calls(project, "check") and not hooks & {"ruff", "ruff-check"}
+        )
+        return None if by_hook or (by_task and not _lints(project)) else sign
 
     def rival(self, project: Project) -> str | None:
         """A linter the repository uses that Forge cannot run."""
         for name in _OTHER_LINTERS:
-            files = (".flake8",) if name == "flake8" else (".pylintrc", "pylintrc")
+            files = (".pylintrc", "pylintrc", "pylintrc.toml") if name == "pylint" else ()
             sign = python_sign(project, package=name, tool_table=name, files=files, sections=(name,), hooks=(name,))
+            sign = sign or called(project, name)
             if sign is not None:
                 return f"{name}: {sign}"
         return None
@@ -71,8 +124,9 @@ class Ruff(BaseModel):
         if not request.project.files_ending(*_ENDINGS):
             return ()
         program, cwd = str(request.executable), request.root / python_directory(request)
-        check = (program, "check", "--no-fix", "--output-format", "json", *ruff_cache(request), ".")
-        files = (program, "check", "--show-files", ".")
+        options, targets = ruff_call(request, "check", ("ruff", "ruff-check"))
+        check = (program, "check", "--no-fix", "--output-format", "json", *ruff_cache(request), *options, "--", *targets)
+        files = (program, "check", "--show-files", *options, "--", *targets)
         return tuple(
             Command(argv=argv, cwd=cwd, environment={"NO_COLOR": "1"}, timeout_s=request.timeout_s) for argv in (check, files)
         )

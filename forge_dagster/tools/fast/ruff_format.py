@@ -14,10 +14,12 @@ from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.diffs import first_differences
-from forge_dagster.tools.evidence import hook_sign, python_sign, table
+from forge_dagster.tools.evidence import hook_sign, table
+from forge_dagster.tools.fast.black import ADAPTER as BLACK
 from forge_dagster.tools.fast.formatting import other_python_formatter, unformatted
-from forge_dagster.tools.fast.ruff import python_directory, ruff_cache, ruff_sign
+from forge_dagster.tools.fast.ruff import python_directory, ruff_cache, ruff_call, ruff_calls, ruff_sign
 from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
+from forge_dagster.tools.tasks import called
 
 _COUNT = re.compile(r"(\d+) files? (would be reformatted|already formatted|left unchanged|failed to format)")
 _SYNTAX = re.compile(r"error: Failed to parse (?P<file>.+?):(?P<line>\d+):(?P<column>\d+): (?P<message>.*)")
@@ -37,13 +39,16 @@ class RuffFormat(BaseModel):
     needs_environment: bool = False
 
     def chosen(self, project: Project) -> str | None:
-        """By [tool.ruff.format], the hook, or ruff being used at all in a repository that has no other formatter."""
+        """By [tool.ruff.format], the hook, a task, or ruff being used at all, where nothing shows that it only lints."""
         if project.python is None:
             return None
         if table(project.python.pyproject, "tool", "ruff", "format") is not None:
             return "pyproject.toml has [tool.ruff.format]"
-        other = other_python_formatter(project) or python_sign(project, package="black", tool_table="black", hooks=("black",))
-        return hook_sign(project, ("ruff-format",)) or (ruff_sign(project) if other is None else None)
+        if ruff_calls(project, "format"):
+            return hook_sign(project, ("ruff-format",)) or called(project, "ruff")
+        other = other_python_formatter(project) or BLACK.chosen(project)
+        only_lints = bool(project.pre_commit_hooks & {"ruff", "ruff-check"}) or bool(ruff_calls(project, "check"))
+        return hook_sign(project, ("ruff-format",)) or (ruff_sign(project) if other is None and not only_lints else None)
 
     def rival(self, project: Project) -> str | None:
         """A formatter the repository uses that Forge cannot run."""
@@ -53,7 +58,8 @@ class RuffFormat(BaseModel):
         """One command; none where there is no Python file."""
         if not request.project.files_ending(".py", ".pyi", ".ipynb"):
             return ()
-        argv = (str(request.executable), "format", "--diff", *ruff_cache(request), ".")
+        options, targets = ruff_call(request, "format", ("ruff-format",))
+        argv = (str(request.executable), "format", "--diff", *ruff_cache(request), *options, "--", *targets)
         cwd = request.root / python_directory(request)
         return (Command(argv=argv, cwd=cwd, environment={"NO_COLOR": "1"}, timeout_s=request.timeout_s),)
 

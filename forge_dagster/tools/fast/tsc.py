@@ -1,30 +1,60 @@
-"""tsc `--noEmit`, by the repository's tsconfig.json, `--strict` where it has none.
+"""tsc `--noEmit`, by the repository's tsconfig.json and as its own scripts call it; `--strict` where it has no tsconfig.json.
 
 Exit codes (TypeScript's ExitStatus): 0 no errors, 1 and 2 errors; which of the two a type error is differs between releases,
-and bad configuration has either, so the lines decide. `--listFiles` and `--diagnostics` say what was looked at, and that the
-list is whole: "Files: 66" counts its lines.
+and bad configuration has either, so the lines decide. A tsconfig.json that only refers to others (`"files": []`) makes tsc end
+with 0 over no file at all: the projects it refers to are then built in memory, as `tsc --build` would (tsc_build.cjs beside
+this file; TypeScript 7 has no such interface, so there `tsc --build` itself runs and writes where tsconfig.json says).
 """
 
-import re
 from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict
 
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.outcomes import Category, Outcome
-from forge_dagster.domain.places import inside
+from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.evidence import node_sign
+from forge_dagster.tools.fast.compiler import Compiled, compiled
 from forge_dagster.tools.fast.javascript import TYPED, node_directory, other_node_tool
-from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
-from forge_dagster.tools.scripts import invocations
+from forge_dagster.tools.fast.type_scripts import check_scripts, delegates, holds_packages, tsc_calls
+from forge_dagster.tools.reading import Unreadable, careful, complaint, report, text
+from forge_dagster.tools.scripts import Invocation
 
-_PLACED = re.compile(r"(?P<file>\S.*?)\((?P<line>\d+),(?P<column>\d+)\): error (?P<code>TS\d+): (?P<message>.*)")
-_GLOBAL = re.compile(r"error (?P<code>TS\d+): (?P<message>.*)")
-_OURS = re.compile(r"'(noEmit|emitDeclarationOnly|incremental|tsBuildInfoFile|listFiles|diagnostics|skipLibCheck)'")
-"""Options that Forge gives: an error that names one of them beside the repository's own is not the change's fault."""
-_FILES = re.compile(r"Files: +(\d+)")
+_BUILD = ("--build", "-b")
+_PROJECT = ("--project", "-p")
+_WITH_VALUE = frozenset(
+    (
+        "--target", "-t", "--module", "-m", "--moduleResolution", "--lib", "--types", "--typeRoots", "--jsx", "--jsxFactory",
+        "--jsxFragmentFactory", "--jsxImportSource", "--rootDir", "--rootDirs", "--baseUrl", "--moduleDetection",
+        "--customConditions", "--moduleSuffixes", "--maxNodeModuleJsDepth", "--ignoreDeprecations", "--project", "-p",
+    )
+)  # fmt: skip
+_OURS = frozenset(
+    (
+        "--noEmit", "--emitDeclarationOnly", "--declaration", "-d", "--declarationMap", "--sourceMap", "--inlineSourceMap",
+        "--inlineSources", "--incremental", "-i", "--composite", "--pretty", "--listFiles", "--listFilesOnly",
+        "--listEmittedFiles", "--diagnostics", "--extendedDiagnostics", "--explainFiles", "--traceResolution",
+        "--preserveWatchOutput", "--noEmitOnError", "--force", "-f", "--verbose", "--dry", "--clean", "--stopBuildOnErrors",
+        "--assumeChangesOnlyAffectDirectDependencies", *_BUILD,
+    )
+)  # fmt: skip
+_OURS_WITH_VALUE = frozenset(("--outDir", "--outFile", "--declarationDir", "--tsBuildInfoFile", "--generateTrace", "--mapRoot"))
+"""What to write and what to show is Forge's to say."""
+_NOT_BUILT = frozenset(("TS6305", "TS6310"))
+"""Errors of a project that refers to others which have not been built."""
+_SOLUTION = Path(__file__).with_name("tsc_build.cjs")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Call:
+    """One run of the compiler: of a project, or in build mode of all that it refers to."""
+
+    build: bool
+    projects: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
 
 
 class Tsc(BaseModel):
@@ -40,108 +70,137 @@ class Tsc(BaseModel):
     package: str = "typescript"
 
     def chosen(self, project: Project) -> str | None:
-        """By tsconfig.json, a script, or as a declared dependency of a repository that has TypeScript."""
-        if not project.files_ending(*TYPED) and (
-            project.node is None or "tsconfig.json" not in project.node.configuration_files
-        ):
+        """By a script, or as a declared dependency of a repository that has TypeScript or a tsconfig.json.
+
+        Not where the repository's script for checking types runs another program, or leaves it to the packages of a workspace.
+        A tsconfig.json alone may be the editor's, and that of a workspace's root there for its packages to extend.
+        """
+        node = project.node
+        if not project.files_ending(*TYPED) and (node is None or "tsconfig.json" not in node.configuration_files):
+            return None
+        if any(not script.only_tsc for script in check_scripts(project)) or delegates(project) is not None:
+            return None
+        if not tsc_calls(project) and node is not None and ("typescript" not in node.dependencies or holds_packages(project)):
             return None
         return node_sign(project, package="typescript", program="tsc", files=("tsconfig.json",))
 
     def rival(self, project: Project) -> str | None:
         """A type checker the repository uses that Forge cannot run."""
-        return other_node_tool(project, ("flow", "vue-tsc", "tsgo", "deno"))
+        left = delegates(project)
+        return f'its packages: package.json\'s script "{left}"' if left else other_node_tool(project, ("flow", "deno", "tsd"))
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
-        """One command; none where there is neither a TypeScript file nor a tsconfig.json."""
-        node = request.project.node
-        configured = node is not None and "tsconfig.json" in node.configuration_files
-        sources = request.project.files_ending(*TYPED)
-        if not sources and not configured:
+        """A command per call of tsc in the repository's scripts; none where there is neither TypeScript nor a tsconfig.json."""
+        if not request.project.files_ending(*TYPED) and not _configured(request):
             return ()
-        argv = [
-            str(request.executable),
-            "--noEmit",
-            "--emitDeclarationOnly",
-            "false",
-            "--pretty",
-            "false",
-            "--listFiles",
-            "--diagnostics",
-        ]
-        argv += _project(request)
-        if request.cache is not None and configured:
-            argv += ["--incremental", "--tsBuildInfoFile", str(request.cache / "tsc.tsbuildinfo")]
-        if not configured:
-            directory = node_directory(request)
-            names = [path[len(directory) + 1 :] if directory else path for path in sources if path.startswith(directory)]
-            argv += ["--strict", "--skipLibCheck", *(f"./{name}" for name in names)]
+        return tuple(self._command(request, call, number) for number, call in enumerate(_calls(request)))
+
+    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
+        """The referred projects of those that held no file of their own, or that need them built."""
+        return [self._command(request, _whole(call), 0) for _, call in self._unfinished(request, outputs)]
+
+    def _unfinished(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> list[tuple[int, _Call]]:
+        found = []
+        for number, (call, output) in enumerate(zip(_calls(request), outputs, strict=False)):
+            said = compiled(request, text(output.result.stdout).splitlines(), tool=self.name)
+            empty = output.result.exit_code == 0 and said.own == frozenset()
+            if not call.build and _configured(request) and (empty or any(f.rule in _NOT_BUILT for f in said.findings)):
+                found.append((number, call))
+        return found
+
+    def _command(self, request: ToolRequest, call: _Call, number: int) -> Command:
         cwd = request.root / node_directory(request)
-        return (Command(argv=tuple(argv), cwd=cwd, environment={"NO_COLOR": "1"}, timeout_s=request.timeout_s),)
+        shown = ("--pretty", "false", "--listFiles", "--diagnostics")
+        program = str(request.executable)
+        if call.build and _has_builder(request):
+            argv: tuple[str, ...] = ("node", str(_SOLUTION), program, *call.projects)
+        elif call.build:
+            argv = (program, "--build", "--force", *shown, *call.projects)
+        else:
+            argv = (program, "--noEmit", "--emitDeclarationOnly", "false", *shown, *call.options)
+            if request.cache is not None and _configured(request):
+                argv += ("--incremental", "--tsBuildInfoFile", str(request.cache / f"{number}.tsbuildinfo"))
+        return Command(argv=argv, cwd=cwd, environment={"NO_COLOR": "1"}, timeout_s=request.timeout_s)
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
         """A finding per error that has a place; errors without one are bad configuration: ERRORED."""
-        (output,) = outputs
+        calls = _calls(request)
+        ends = list(outputs[: len(calls)])
+        if len(ends) < len(calls):
+            raise Unreadable("tsc did not run as often as it was asked to")
+        for (number, _), output in zip(self._unfinished(request, outputs), outputs[len(calls) :], strict=False):
+            ends[number] = output
+        findings: dict[Finding, None] = {}
+        own: set[str] = set()
+        for output in ends:
+            said = self._end(request, output)
+            findings |= dict.fromkeys(said.findings)
+            own |= said.own or frozenset()
+        worst = max(ends, key=lambda output: output.result.exit_code or 0)
+        outcome = Outcome.FAILED if findings else Outcome.PASSED
+        return report(outcome, worst, examined=len(own), findings=tuple(findings))
+
+    def _end(self, request: ToolRequest, output: ToolOutput) -> Compiled:
         code = output.result.exit_code
         lines = text(output.result.stdout).splitlines()
-        findings, configuration = self._findings(request, lines)
-        known = code in (0, 1, 2) and bool(findings) == (code != 0)
-        if not known or (configuration and not findings):
-            raise Unreadable(f"tsc ended with {code}: {' '.join(configuration[:3]) or complaint(output)}")
-        outcome = Outcome.FAILED if findings else Outcome.PASSED
-        return report(outcome, output, examined=_examined(request, lines), findings=tuple(findings))
-
-    def _findings(self, request: ToolRequest, lines: Sequence[str]) -> tuple[list[Finding], list[str]]:
-        """(errors with a place, those without); indented lines go on with the message before."""
-        findings: list[Finding] = []
-        configuration: list[str] = []
-        open_message = False
-        for line in lines:
-            match = _PLACED.fullmatch(line)
-            if match is not None and match["file"].endswith(".json") and _OURS.search(match["message"]):
-                configuration.append(f"{match['code']}: {match['message']}")
-                match = None
-            elif match is not None:
-                findings.append(self._finding(request, match))
-            elif line.startswith("  ") and open_message:
-                last = findings[-1]
-                findings[-1] = last.model_copy(update={"message": f"{last.message}\n{line.strip()}"})
-                continue
-            elif (other := _GLOBAL.fullmatch(line)) is not None:
-                configuration.append(f"{other['code']}: {other['message']}")
-            open_message = match is not None
-        return findings, configuration
-
-    def _finding(self, request: ToolRequest, match: "re.Match[str]") -> Finding:
-        return Finding(
-            tool=self.name,
-            rule=match["code"],
-            message=match["message"],
-            category=Category.TYPE,
-            file=place(request, match["file"], directory=node_directory(request)),
-            line=max(int(match["line"]), 1),
-            column=max(int(match["column"]), 1),
-        )
+        said = compiled(request, lines, tool=self.name)
+        known = code in (0, 1, 2) and bool(said.findings) == (code != 0)
+        if not known or (said.configuration and not said.findings):
+            raise Unreadable(f"tsc ended with {code}: {' '.join(said.configuration[:3]) or complaint(output)}")
+        if said.own is None:
+            raise Unreadable("tsc did not say what it looked at: " + " ".join(lines[:2])[:300])
+        return said
 
 
-def _project(request: ToolRequest) -> list[str]:
-    """`--project`, where the repository's own script that only checks names one."""
-    node = request.project.node
-    calls = invocations(node.scripts, "tsc") if node is not None else ()
-    own = next((call for call in calls if call.has("--noEmit")), None)
-    named = own.value("--project", "-p") if own is not None else None
-    return ["--project", named] if named else []
+def _configured(request: ToolRequest) -> bool:
+    return request.project.node is not None and "tsconfig.json" in request.project.node.configuration_files
 
 
-def _examined(request: ToolRequest, lines: Sequence[str]) -> int:
-    """The repository's own files that were looked at. Raises Unreadable when the list is not whole."""
-    end, count = next(((at, int(match[1])) for at, line in enumerate(lines) if (match := _FILES.fullmatch(line))), (0, 1))
-    said = (_PLACED, _GLOBAL)
-    listed = [line for line in lines[:end] if not line.startswith(" ") and not any(form.fullmatch(line) for form in said)]
-    if len(listed) < count:
-        raise Unreadable("tsc did not say what it looked at: " + " ".join(lines[:2])[:300])
-    own = (inside(request.root, line, directory=node_directory(request)) for line in listed)
-    return sum(name is not None and "node_modules/" not in name for name in own)
+def _has_builder(request: ToolRequest) -> bool:
+    major = request.version.partition(".")[0]
+    return not major.isdecimal() or int(major) < 7
+
+
+def _calls(request: ToolRequest) -> tuple[_Call, ...]:
+    """The repository's own calls, without what they write; one of its tsconfig.json, or of its sources, where it has none."""
+    calls = [_call(own) for own in tsc_calls(request.project)]
+    calls = [call for call in calls if _configured(request) or call.projects or call.options]
+    if calls:
+        return tuple(dict.fromkeys(calls))
+    if _configured(request):
+        return (_Call(build=False),)
+    directory = node_directory(request)
+    sources = request.project.files_ending(*TYPED)
+    names = [path[len(directory) + 1 :] if directory else path for path in sources if path.startswith(directory)]
+    return (_Call(build=False, options=("--strict", "--skipLibCheck", *(f"./{name}" for name in names))),)
+
+
+def _call(own: Invocation) -> _Call:
+    """What Forge makes of a call in a script."""
+    build = own.has(*_BUILD)
+    options: list[str] = []
+    targets: list[str] = []
+    words = list(own.arguments)
+    while words:
+        word = words.pop(0)
+        if word in _OURS or word in _OURS_WITH_VALUE or word in _WITH_VALUE:
+            valued = word not in _OURS or (bool(words) and words[0] in ("true", "false"))
+            value = [words.pop(0)] if valued and words else []
+            options += [word, *value] if word in _WITH_VALUE else []
+        elif word.startswith("-"):
+            options.append(word)
+        else:
+            targets.append(word)
+    if build:
+        return _Call(build=True, projects=tuple(targets))
+    return _Call(build=False, options=(*options, *targets))
+
+
+def _whole(call: _Call) -> _Call:
+    """The same project in build mode."""
+    named = Invocation(script="", arguments=call.options).value(*_PROJECT)
+    return _Call(build=True, projects=(named,) if named else ())
 
 
 ADAPTER = Tsc()

@@ -1,30 +1,44 @@
 """pytest: exit code and JUnit report must tell the same story, and tests must have run.
 
-Exit codes (docs.pytest.org, "Exit codes"): 0 all passed, 1 some failed, 2 interrupted (also: collection failed), 3 internal
-error, 4 usage error (also: a conftest that cannot be imported), 5 no tests collected.
-Coverage is measured by pytest-cov, which every environment with tests has (workspace/python_environments.py adds it where the
-repository does not): unlike coverage.py around pytest it also sees what the workers of pytest-xdist execute.
+Exit codes (docs.pytest.org, "Exit codes"): 0 all passed, 1 some failed, 2 interrupted, 3 internal error, 4 usage error (also: a
+conftest that cannot be imported), 5 no tests collected. syrupy ends with 1 for unused snapshots too (pytest_snapshots.py).
+All tests run, whatever fails: a suite that stops at a failure which the base has too would hide what the change breaks.
 """
 
 import re
-import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
+from forge_dagster.domain.test_kinds import DESELECTED
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
-from forge_dagster.tools.tests.junit import JUnitReport, TestCase, parse_junit
+from forge_dagster.tools.tests.junit import JUnitReport, parse_junit
+from forge_dagster.tools.tests.pytest_command import (
+    COVERAGE,
+    JUNIT,
+    command,
+    common,
+    configured,
+    has,
+    measuring,
+    opted_in,
+    program,
+    reporting,
+    serially,
+    snapshot_details,
+    test_paths,
+)
+from forge_dagster.tools.tests.pytest_report import finding, is_collection, test_id
+from forge_dagster.tools.tests.pytest_snapshots import Snapshots, read_snapshots
+from forge_dagster.tools.tests.python_suites import folder_below, place, project_directory, selected, within
+from forge_dagster.tools.tests.reruns import RERUN_TIMEOUT_S, labelled, to_rerun
 from forge_dagster.tools.tests.verdicts import disagreement, no_tests, tail
 
-JUNIT = "junit.xml"
-COVERAGE = "coverage.json"
-
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test)\.py$")
-_CONFIGURATION = ("pytest.ini", ".pytest.ini", "pytest.toml", ".pytest.toml")
-_FRAME = re.compile(r'^(?:E\s+)?(?:File "(?P<a>[^"\n]+)", line (?P<b>\d+)|(?P<c>[^\s:][^:\n]*\.py):(?P<d>\d+):)', re.MULTILINE)
+_DESELECTED = re.compile(rb"\b\d+ deselected\b")
 _CONFTEST = re.compile(r"^(?:ImportError while loading conftest|ConftestImportFailure).*", re.MULTILINE)
 
 
@@ -39,114 +53,151 @@ class Pytest:
     program: str = "pytest"
     package: str = "pytest"
     measured_by: str = "add pytest-cov to the development dependencies"
+    follow_up_may_crash: bool = True
 
     def chosen(self, project: Project) -> str | None:
         """By its configuration, a conftest.py, or as a declared dependency."""
         python = project.python
         if python is None:
             return None
-        configured = _configured(project)
-        if configured is not None:
-            return configured
+        because = configured(project)
+        if because is not None:
+            return because
         if "pytest" in python.dependencies:
             return "pytest is a declared dependency"
         conftest = next((path for path in project.files if path.rsplit("/", 1)[-1] == "conftest.py"), None)
         return f"there is a {conftest}" if conftest is not None else None
 
+    def covers(self, project: Project, part: Project) -> bool:
+        """Whether a run for the first project collects the tests of `part`: it lies below, and no testpaths leave it out."""
+        place = folder_below(project, part)
+        paths = [path.partition("*")[0].strip("./") for path in test_paths(project)]
+        return place is not None and (not paths or any(f"{place}/".startswith(f"{path}/".lstrip("/")) for path in paths))
+
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """One command; none where the repository neither chose pytest nor has a file that pytest would collect."""
         if self.chosen(request.project) is None and not any(_TEST_FILE.search(path) for path in request.project.files):
             return ()
-        python = request.project.python
-        environment = request.environment
-        variables = {
-            **(environment.variables if environment is not None else {}),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "CI": "1",
-            "COVERAGE_FILE": str(request.report / ".coverage"),
-        }
-        cwd = request.root / (python.directory if python is not None else "")
-        return (Command(argv=_argv(request), cwd=cwd, environment=variables, timeout_s=request.timeout_s),)
+        only = selected(request, request.selection.only)
+        if request.selection.only and not only:
+            return ()
+        ignored = (f"--ignore={path}" for path in selected(request, request.selection.without))
+        asked = (*common(request, JUNIT), *measuring(request), *snapshot_details(request), *opted_in(request))
+        argv = (*program(request), *asked, *ignored, *only)
+        return (command(request, argv, request.timeout_s), *reporting(request))
+
+    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
+        """Each failed test once more, alone: in one process, and without measuring."""
+        commands = []
+        for number, failed in enumerate(_to_rerun(request, outputs)):
+            test = failed.snippet if not failed.snippet.startswith("-") else f"./{failed.snippet}"
+            argv = (str(request.executable), *common(request, _rerun_report(number)), "--no-cov", *serially(request), test)
+            commands.append(command(request, argv, min(RERUN_TIMEOUT_S, request.timeout_s)))
+        return commands
 
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
         """PASSED only for exit code 0 with a report in which something passed and nothing failed."""
         if not outputs:
             return ToolReport(outcome=Outcome.SKIPPED, reason="there is no file that pytest would collect")
-        output = outputs[-1]
+        output = outputs[0]
         result = output.result
         report = parse_junit(output.reports.get(JUNIT, b""))
         code = result.exit_code
         if report is None:
             return _unreported(request, output)
-        faults, skipped = report.of("failed", "error"), report.of("skipped")
-        examined = len(report.cases) - len(skipped)
-        metrics = {
-            "tests": float(len(report.cases)),
-            "failed": float(len(faults)),
-            "skipped": float(len(skipped)),
-            "passed": float(len(report.of("passed"))),
-        }
-        if code in (1, 2) and faults and report.claimed_faults:
-            findings = tuple(_finding(request, case) for case in faults)
-            reason = f"{len(faults)} of {len(report.cases)} tests failed" if code == 1 else "test files cannot be collected"
-            return ToolReport(
-                outcome=Outcome.FAILED, reason=reason, examined=examined, findings=findings, exit_code=code, metrics=metrics
-            )
+        snapshots = _snapshots(request, output)
+        # of a suite that fails too: where the base fails likewise, what the change adds is still to be covered
+        own = 1 + len(reporting(request))
+        measured = request.selection.measure and any(COVERAGE in known.reports for known in outputs[:own])
+        said = replace(_said(report, snapshots), artifacts={"coverage-pytest": COVERAGE} if measured else {})
+        if code in (1, 2) and report.of("failed", "error") and report.claimed_faults:
+            failed = _to_rerun(request, outputs)
+            again = enumerate(zip(failed, outputs[own:], strict=False))
+            passed = frozenset(fault.snippet for number, (fault, output) in again if _passed(output, number))
+            findings = labelled(_faults(request, outputs[0], report), total=said.examined, passed_alone=passed) + said.findings
+            return replace(said, outcome=Outcome.FAILED, reason=_faulty(report), findings=findings, exit_code=code)
+        if code == 5 and not report.cases and request.selection.only and _DESELECTED.search(result.stdout):
+            return ToolReport(outcome=Outcome.SKIPPED, reason=DESELECTED, exit_code=code)
         if code == 5 and not report.cases:
             return no_tests(self.name, "pytest collected no test", exit_code=code)
-        if code == 0 and report.cases and not faults and not report.claimed_faults:
-            if not examined:
-                return no_tests(self.name, f"all {len(skipped)} tests were skipped", exit_code=code)
-            artifacts = {"coverage-pytest": COVERAGE} if COVERAGE in output.reports else {}
-            reason = f"{examined} tests passed" + (f", {len(skipped)} skipped" if skipped else "")
-            return ToolReport(
-                outcome=Outcome.PASSED, reason=reason, examined=examined, exit_code=code, metrics=metrics, artifacts=artifacts
-            )
+        explained = code == 0 or (code == 1 and snapshots is not None and snapshots.unused > 0)
+        if explained and report.cases and not report.of("failed", "error") and not report.claimed_faults:
+            if not said.examined:
+                return no_tests(self.name, f"all {len(report.of('skipped'))} tests were skipped", exit_code=code)
+            return replace(said, exit_code=code)
         return disagreement(self.name, result, told=_told(report))
 
 
-def _argv(request: ToolRequest) -> tuple[str, ...]:
-    # xunit1 is the flavour that tells file and line; the cache stays usable (addopts may say --ff), but outside of the tree
-    overrides = ("-o", "junit_family=xunit1", "-o", "cache_dir=$TMPDIR/pytest-cache")
-    # or pytest would look for a configuration in the folders above the checkout
-    nowhere = ("-c", "/dev/null", "--rootdir=.") if _configured(request.project) is None else ()
-    return (
-        str(request.executable),
-        f"--junitxml={request.report / JUNIT}",
-        *overrides,
-        *nowhere,
-        "--color=no",
-        "--no-header",
-        *(f"--cov={folder}" for folder in _sources(request)),
-        "--cov-branch",
-        f"--cov-report=json:{request.report / COVERAGE}",
-        # the repository's own threshold is about the whole; the coverage gate judges what the change adds
-        "--cov-fail-under=0",
+def _rerun_report(number: int) -> str:
+    return f"rerun-{number}.xml"
+
+
+def _to_rerun(request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[Finding, ...]:
+    report = parse_junit(outputs[0].reports.get(JUNIT, b"")) if outputs else None
+    if report is None or outputs[0].result.exit_code not in (1, 2):
+        return ()
+    faults = _faults(request, outputs[0], report)
+    alone = {test_id(request, case) for case in report.of("failed", "error") if not is_collection(case)}
+    return tuple(f for f in to_rerun(faults, total=_examined(report)) if f.snippet in alone)
+
+
+def _passed(again: ToolOutput, number: int) -> bool:
+    """Whether a test passed alone: something passed and nothing failed, by report and by exit code."""
+    report = parse_junit(again.reports.get(_rerun_report(number), b""))
+    if report is None or again.result.exit_code != 0 or report.claimed_faults or report.of("failed", "error"):
+        return False
+    return bool(report.of("passed"))
+
+
+def _faults(request: ToolRequest, output: ToolOutput, report: JUnitReport) -> tuple[Finding, ...]:
+    printed = output.result.stdout.decode("utf-8", "replace")
+    return tuple(finding(request, case, printed) for case in report.of("failed", "error"))
+
+
+def _examined(report: JUnitReport) -> int:
+    return len(report.cases) - len(report.of("skipped"))
+
+
+def _said(report: JUnitReport, snapshots: Snapshots | None) -> ToolReport:
+    """What the report says of a suite that passed."""
+    counts = {
+        "tests": len(report.cases),
+        "failed": len(report.of("failed", "error")),
+        "skipped": len(report.of("skipped")),
+        "passed": len(report.of("passed")),
+    }
+    examined, skipped = _examined(report), counts["skipped"]
+    return ToolReport(
+        outcome=Outcome.PASSED,
+        reason=f"{examined} tests passed" + (f", {skipped} skipped" if skipped else ""),
+        examined=examined,
+        findings=snapshots.findings if snapshots is not None else (),
+        metrics={
+            **{name: float(count) for name, count in counts.items()},
+            **(snapshots.metrics if snapshots is not None else {}),
+        },
     )
 
 
-def _sources(request: ToolRequest) -> tuple[str, ...]:
-    """What is measured, whatever the configuration says: the whole project, and `src` once more, since coverage.py finds files
-    that nobody imports only in packages and at the top of what it is given.
-    """
-    python = request.project.python
-    prefix = f"{python.directory}/src/" if python is not None and python.directory else "src/"
-    return (".", "src") if any(path.startswith(prefix) for path in request.project.files) else (".",)
+def _faulty(report: JUnitReport) -> str:
+    files = sum(is_collection(case) for case in report.of("failed", "error"))
+    failed = len(report.of("failed", "error")) - files
+    parts = [f"{failed} of {len(report.cases) - files} tests failed"] if failed else []
+    parts += [f"{files} test file{'s' if files > 1 else ''} cannot be collected"] if files else []
+    return "; ".join(parts)
 
 
-def _configured(project: Project) -> str | None:
-    python = project.python
-    if python is None:
+def _snapshots(request: ToolRequest, output: ToolOutput) -> Snapshots | None:
+    printed = output.result.stdout.decode("utf-8", "replace")
+    read = read_snapshots(printed, left_out=request.selection.without) if has(request, "syrupy") else None
+    if read is None:
         return None
-    section = python.pyproject.get("tool")
-    if isinstance(section, dict) and "pytest" in section:
-        return "pyproject.toml has [tool.pytest]"
-    for name in _CONFIGURATION:
-        if name in python.configuration_files:
-            return f"there is a {name}"
-    if "tool:pytest" in python.ini_sections:
-        return "setup.cfg has [tool:pytest]"
-    return "tox.ini has [pytest]" if "pytest" in python.ini_sections else None
+    directory = project_directory(request)
+    placed = (
+        fault.model_copy(update={"file": inside(request.root, fault.file, directory=directory)}) if fault.file else fault
+        for fault in read.findings
+    )
+    return replace(read, findings=tuple(placed))
 
 
 def _told(report: JUnitReport) -> str:
@@ -159,9 +210,9 @@ def _unreported(request: ToolRequest, output: ToolOutput) -> ToolReport:
     errors = result.stderr.decode("utf-8", "replace")
     said = _CONFTEST.search(errors)
     if result.exit_code == 4 and said is not None:
-        file, line = _place(request, errors[said.start() :], None)
+        file, line = place(request, errors[said.start() :], None)
         last = tail(errors[said.start() :], 1).removeprefix("E").strip()
-        finding = Finding(
+        fault = Finding(
             tool="pytest",
             rule="conftest",
             category=Category.TEST,
@@ -169,53 +220,10 @@ def _unreported(request: ToolRequest, output: ToolOutput) -> ToolReport:
             line=line,
             message=f"conftest cannot be loaded: {last}",
             suggested_fix="make the conftest importable",
+            snippet=within(request, file) if file else "",
         )
-        return ToolReport(outcome=Outcome.FAILED, reason="a conftest cannot be loaded", findings=(finding,), exit_code=4)
+        return ToolReport(outcome=Outcome.FAILED, reason="a conftest cannot be loaded", findings=(fault,), exit_code=4)
     return disagreement("pytest", result, told="no readable report")
-
-
-def _finding(request: ToolRequest, case: TestCase) -> Finding:
-    collection = case.message == "collection failure"
-    directory = request.project.python.directory if request.project.python is not None else ""
-    own = inside(request.root, case.file, directory=directory) if case.file else None
-    file, line = _place(request, case.text, None if collection else own)
-    test = own or case.name if collection else _test_id(case)
-    what = tail(case.text, 1).removeprefix("E").strip() if collection else case.message.strip() or tail(case.text, 1)
-    verb = "cannot be collected" if collection else "failed" if case.state == "failed" else "ended in an error"
-    return Finding(
-        tool="pytest",
-        rule="collection-error" if collection else "test-failed" if case.state == "failed" else "test-error",
-        category=Category.TEST,
-        file=file or own,
-        line=line if file is not None else case.line,
-        message=f"{test} {verb}: {what}",
-        suggested_fix=f"see it by: python -m pytest {shlex.quote(test)}",
-        snippet=test,
-    )
-
-
-def _test_id(case: TestCase) -> str:
-    """pytest's node id: file::Class::test, from xunit1's file, dotted class name and name."""
-    if case.file is None:
-        return f"{case.suite}::{case.name}" if case.suite else case.name
-    module = case.file.removesuffix(".py").replace("/", ".")
-    inner = case.suite.removeprefix(module).strip(".") if case.suite.startswith(module) else ""
-    return "::".join([case.file, *(part for part in inner.split(".") if part), case.name])
-
-
-def _place(request: ToolRequest, text: str, own: str | None) -> tuple[str | None, int | None]:
-    """Where a traceback leads: its last frame in the file `own`, else its last frame in the repository."""
-    directory = request.project.python.directory if request.project.python is not None else ""
-    found: tuple[str | None, int | None] = (None, None)
-    known = set(request.project.files)
-    for frame in _FRAME.finditer(text):
-        path = inside(request.root, frame["a"] or frame["c"], directory=directory)
-        line = int((frame["b"] or frame["d"])[:8])
-        if path is None or line < 1 or (known and path not in known):
-            continue
-        if path == own or own is None or found[0] != own:
-            found = (path, line)
-    return found
 
 
 ADAPTER = Pytest()

@@ -1,0 +1,141 @@
+"""A warm environment: `Environments.of` and `Environments.digest` where everything is installed, for Python and JavaScript.
+
+    python benchmarks/warm_environment.py [--rounds 20]
+
+Python: a uv project with some twenty locked packages. JavaScript: a project with eslint and its packages, in the user's own
+tree, in a checkout that has been installed, and in a new checkout of a lock that an earlier one had (a real copy, since what a
+change runs must not write into the next). The target: each under 1 s; a digest is asked for each gate and takes milliseconds.
+A Python environment knows where its project lies, so that a new checkout has one installed for itself, from the cache.
+"""
+
+import argparse
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from forge_dagster.domain.project import Language, Project
+from forge_dagster.workspace.detect import detect, existing, walk
+from forge_dagster.workspace.environments import LocalEnvironments
+from forge_dagster.workspace.processes import ProcessRun
+from forge_dagster.workspace.python_environments import uv_program
+
+TARGET_S = 1.0
+PYPROJECT = """\
+[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.11"
+dependencies = ["httpx", "pydantic", "jinja2"]
+[dependency-groups]
+dev = ["pytest", "pytest-cov", "mypy", "ruff"]
+[tool.uv]
+package = false
+"""
+PACKAGE = {"name": "web", "version": "1.0.0", "devDependencies": {"eslint": "9.39.1", "typescript": "5.9.3", "mocha": "11.7.4"}}
+
+
+def project(root: Path) -> Project:
+    return detect(root, existing(root, walk(root)))
+
+
+def python_tree(folder: Path, home: Path) -> Path:
+    """A uv project with its lock."""
+    folder.mkdir(parents=True)
+    (folder / "pyproject.toml").write_text(PYPROJECT)
+    (folder / "test_shop.py").write_text("def test() -> None:\n    assert True\n")
+    environment = {**os.environ, "UV_CACHE_DIR": str(home / "cache/uv-local")}
+    subprocess.run([uv_program(), "lock", "-q"], cwd=folder, check=True, env=environment)
+    return folder
+
+
+def node_tree(folder: Path, home: Path, lock: str | None = None) -> Path:
+    """A JavaScript project with its lock."""
+    folder.mkdir(parents=True)
+    (folder / "package.json").write_text(json.dumps(PACKAGE))
+    if lock is not None:
+        (folder / "package-lock.json").write_text(lock)
+        return folder
+    environment = {**os.environ, "npm_config_cache": str(home / "cache/npm-local")}
+    subprocess.run(["npm", "install", "--package-lock-only", "--silent"], cwd=folder, check=True, env=environment)
+    return folder
+
+
+def seconds(action: Callable[[], object], rounds: int) -> list[float]:
+    taken = []
+    for _ in range(rounds):
+        begun = time.perf_counter()
+        action()
+        taken.append(time.perf_counter() - begun)
+    return taken
+
+
+def show(name: str, taken: list[float]) -> bool:
+    """Print one line; whether the slowest is within the target."""
+    median, worst = statistics.median(taken), max(taken)
+    print(f"{name:44} {median * 1000:8.1f} ms  (worst {worst * 1000:.1f} ms, {len(taken)} rounds)")
+    return worst < TARGET_S
+
+
+def measure(folder: Path, rounds: int) -> bool:
+    """Install everything once, then measure; whether each target is met."""
+    home = folder / "home"
+    home.mkdir()
+    run = ProcessRun(home=home, run_id="benchmark")
+    mine, change = LocalEnvironments(home, run), LocalEnvironments(home, run, domain="change")
+    trees = {Language.PYTHON: python_tree(folder / "python", home), Language.TYPESCRIPT: node_tree(folder / "node", home)}
+    good = []
+    for environments, owner in ((mine, "the user's tree"), (change, "a checkout")):
+        for language, root in trees.items():
+            found = project(root)
+
+            def of(e: LocalEnvironments = environments, x: Language = language, r: Path = root, p: Project = found) -> object:
+                return e.of(x, root=r, project=p, log=lambda _: None)
+
+            def digest(
+                e: LocalEnvironments = environments, x: Language = language, r: Path = root, p: Project = found
+            ) -> object:
+                return e.digest(x, root=r, project=p)
+
+            print(f"{language.value} in {owner}, cold: {seconds(of, 1)[0]:.1f} s")
+            good.append(show(f"{language.value} in {owner}: of", seconds(of, rounds)))
+            good.append(show(f"{language.value} in {owner}: digest", seconds(digest, rounds)))
+    again = shutil.copytree(trees[Language.PYTHON], folder / "python-again")
+    found = project(again)
+    begun = time.perf_counter()
+    change.of(Language.PYTHON, root=again, project=found, log=lambda _: None)
+    print(f"python in a new checkout, same lock (no target): {time.perf_counter() - begun:.1f} s, installed from the cache")
+    lock = (trees[Language.TYPESCRIPT] / "package-lock.json").read_text()
+    taken = []
+    for number in range(min(rounds, 5)):
+        root = node_tree(folder / f"new-{number}", home, lock)
+        found = project(root)
+        taken += seconds(lambda r=root, p=found: change.of(Language.TYPESCRIPT, root=r, project=p, log=lambda _: None), 1)  # type: ignore[misc]
+    good.append(show("typescript in a new checkout, same lock: of", taken))
+    return all(good)
+
+
+def main() -> int:
+    """Measure and report; 1 when the target is missed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--rounds", type=int, default=20)
+    rounds = parser.parse_args().rounds
+    folder = Path(tempfile.mkdtemp(prefix="forge-benchmark-"))
+    try:
+        met = measure(folder, rounds)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    print(f"each under {TARGET_S:.0f} s: {'yes' if met else 'NO'}")
+    return 0 if met else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

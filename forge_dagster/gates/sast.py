@@ -1,0 +1,49 @@
+"""Gate `sast`: static analysis finds no weakness that the change adds.
+
+Only the files of the change are looked at (a tool that looks further says so), and of the base the same ones, when findings are
+attributed; where there is no base, all files. A link is not looked at: what it leads to is a file of the tree itself.
+A comment in the change cannot excuse the change (`nosemgrep`, `nosec`); one that was there before makes a finding a note.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.project import Project
+from forge_dagster.domain.results import GateResult
+from forge_dagster.gates.tooling import RequestExtra, run_tools
+from forge_dagster.ports import GateContext, Selection
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sast:
+    """The gate."""
+
+    name: str = "sast"
+
+    def examine(self, context: GateContext) -> GateResult:
+        """Run the scanners. Raises Interrupted, and ConfigurationError for a policy that names a tool of another gate."""
+        project = without_links(context.root, context.project)
+        changed = frozenset(context.change.paths)
+        selected = tuple(path for path in project.files if path in changed) if context.change.base_sha is not None else ()
+        detect = context.detect
+        there = replace(context, project=project, detect=None if detect is None else _without_links(detect))
+        result = run_tools(there, extra=RequestExtra(selection=Selection(only=selected, measure=False, gate=self.name)))
+        if result.outcome is Outcome.SKIPPED and context.change.base_sha is not None and result.tools:
+            return result.model_copy(update={"reason": "the change touches no source file that a scanner looks at"})
+        return result
+
+
+def without_links(root: Path, project: Project) -> Project:
+    """The project, its parts included, without the files that are symbolic links: semgrep refuses to run on one."""
+    files = tuple(path for path in project.files if not (root / path).is_symlink())
+    parts = tuple(without_links(root, part) for part in project.parts)
+    return project.model_copy(update={"files": files, "parts": parts})
+
+
+def _without_links(detect: Callable[[Path], Project]) -> Callable[[Path], Project]:
+    return lambda root: without_links(root, detect(root))
+
+
+ADAPTER = Sast()
