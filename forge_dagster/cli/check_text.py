@@ -12,7 +12,9 @@ from forge_dagster.ports import Checkout
 from forge_dagster.usecases.check import Checked, GateEvent
 
 SHOWN = 40
-"""Findings shown per gate; the JSON report has the rest."""
+"""Findings shown of a gate that failed; the JSON report has the rest."""
+SHOWN_OF_A_PASS = 10
+"""Of one that did not: warnings, and what the base has too."""
 
 _STYLES = {
     Outcome.PASSED: "good",
@@ -130,9 +132,10 @@ def _findings(terminal: Terminal, result: GateResult) -> None:
         return
     terminal.line()
     terminal.line(terminal.style(result.gate, "strong"))
-    for finding in result.findings[:SHOWN]:
+    shown = SHOWN if result.outcome is Outcome.FAILED else SHOWN_OF_A_PASS
+    for finding in result.findings[:shown]:
         _finding(terminal, finding)
-    more = result.findings_total - min(len(result.findings), SHOWN)
+    more = result.findings_total - min(len(result.findings), shown)
     if more > 0:
         terminal.line(
             terminal.style(f"  and {more} more (forge check --format json lists up to {len(result.findings)})", "dim")

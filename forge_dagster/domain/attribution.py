@@ -194,6 +194,13 @@ def _tests(flaky: Sequence[Finding]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
+def softened(finding: Finding) -> Finding:
+    """An error that the base has too, of a tool that nobody chose: a warning, since nobody wants it mended."""
+    if finding.attribution is Attribution.PREEXISTING and finding.severity is Severity.ERROR:
+        return finding.model_copy(update={"severity": Severity.WARNING})
+    return finding
+
+
 def imposed(findings: Iterable[Finding], *, tool: str) -> tuple[tuple[Finding, ...], str]:
     """What a default tool says where nothing is known to compare with: warnings, and the reason why they are no more.
 

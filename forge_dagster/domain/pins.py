@@ -59,6 +59,13 @@ biomejs/pre-commit asks for the version in additional_dependencies instead (its 
 """
 
 
+_BROKEN_BELOW: dict[str, tuple[tuple[int, ...], str]] = {
+    "black": ((22, 3), "click<8.1"),  # psf/black#2964
+    "flake8": ((5, 0), "importlib-metadata<5"),  # PyCQA/flake8#1701
+}
+"""Package -> the first release that runs with whatever is current, and what those before it need."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pin:
     """What a hook installs to run a tool. `requirements` are exact ("ruff==0.11.0"), or empty where `unknown` says why not."""
@@ -108,7 +115,15 @@ def _pin(hook: Hook, package: str, language: Language) -> Pin | None:
     exact = f"{package}=={version}" if language is Language.PYTHON else f"{package}@{version}"
     if hook.id == "black-jupyter":
         exact = f"black[jupyter]=={version}"
-    return Pin(package=package, requirements=(exact, *hook.additional_dependencies), because=because)
+    requirements = (exact, *hook.additional_dependencies, *_companions(package, version))
+    return Pin(package=package, requirements=requirements, because=because)
+
+
+def _companions(package: str, version: str) -> tuple[str, ...]:
+    """What an old release needs beside it, since a later one of what it depends on broke it."""
+    first, companion = _BROKEN_BELOW.get(package, ((), ""))
+    numbers = tuple(int(number) for number in re.findall(r"\d+", version)[:2])
+    return (companion,) if numbers < first else ()
 
 
 def _among(requirements: Iterable[str], package: str) -> str | None:

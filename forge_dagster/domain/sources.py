@@ -14,6 +14,8 @@ _OUTER_FOLDERS = frozenset(
     {"docs", "doc", "examples", "example", "benchmarks", "benchmark", "bench", "scripts", ".github", "playground"}
 )
 """Folders beside the product's code that tests are not expected to execute; only as a project's outermost folder."""
+_OUTER_KIND = re.compile(r"[-_](tests|examples|benchmarks)$")
+"""Ends of such a folder's name: typing_tests, typing-examples."""
 _TEST_NAME = re.compile(r"^(test_.*|.*_test|tests?|conftest)\.py$|\.(test|spec|e2e|bench|stories)\.[cm]?[jt]sx?$|\.test-d\.ts$")
 _OUTER_NAME = re.compile(r"^(setup|noxfile|tasks|fabfile|dodo|conf|hatch_build|build)\.py$|\.config\.[cm]?[jt]s$|^\..*")
 _DECLARATIONS = re.compile(r"^\s*(export\s+)?(declare\b|interface\b|type\s+[\w$<]|import\s+type\b|export\s+type\b)")
@@ -40,7 +42,8 @@ def source_rule(project: Project) -> Callable[[str], bool]:
         *folders, name = path[len(root) :].strip("/").split("/")
         if not folders:
             return _OUTER_NAME.search(name) is None
-        return folders[0] not in _OUTER_FOLDERS and ".config." not in name
+        beside = folders[0] in _OUTER_FOLDERS or _OUTER_KIND.search(folders[0]) is not None
+        return not beside and ".config." not in name
 
     return is_source
 

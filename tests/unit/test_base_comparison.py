@@ -119,6 +119,17 @@ def test_what_the_base_has_too_passes_and_stays_to_be_seen(world: World) -> None
     assert found.report.findings[0].severity is Severity.ERROR
 
 
+def test_what_a_tool_that_nobody_chose_says_of_the_base_too_is_a_warning(world: World) -> None:
+    imposed = Linter(because=None)
+    world.answer = lambda: said(fault(line=1))
+    old = world.attribute(said(fault()), tool=imposed)
+    assert (old.run.outcome, labels(old)) == (Outcome.PASSED, [OLD])
+    assert old.report.findings[0].severity is Severity.WARNING
+    both = world.attribute(said(fault(), fault(rule="X9")), tool=imposed)
+    assert both.run.outcome is Outcome.FAILED
+    assert [f.severity for f in both.report.findings] == [Severity.WARNING, Severity.ERROR]
+
+
 def test_the_base_is_a_tree_of_its_own_with_nothing_to_compare_with(world: World) -> None:
     world.attribute(said(fault()))
     ((context, choice, _),) = world.asked

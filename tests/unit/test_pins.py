@@ -131,3 +131,15 @@ def test_biome_without_a_version() -> None:
 )
 def test_no_pin(project: Project, package: str, language: Language) -> None:
     assert pin_of(project, package, language) is None
+
+
+def test_an_old_release_comes_with_what_it_still_runs_with() -> None:
+    old = pin_of(pinning("ambv/black", "19.10b0"), "black", PYTHON)
+    new = pin_of(pinning("psf/black", "22.3.0"), "black", PYTHON)
+    assert old is not None
+    assert new is not None
+    assert (old.requirements, new.requirements) == (("black==19.10b0", "click<8.1"), ("black==22.3.0",))
+
+
+def pinning(repository: str, rev: str) -> Project:
+    return Project(hooks=(Hook(id="black", repository=f"https://github.com/{repository}", rev=rev),))

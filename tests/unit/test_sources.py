@@ -17,6 +17,8 @@ PROJECT = Project(python=PythonProject(manager="uv"), node=NodeProject(directory
         "price.py",
         "shop/scripts/run.py",
         "shop/testing/x.py",
+        "shop/ab_tests/x.py",
+        "contests/x.py",
         "web/src/a.ts",
         "web/a.tsx",
         "lib/build.py",
@@ -34,6 +36,7 @@ def test_product_code(path: str) -> None:
         "noxfile.py", "docs/conf.py", "scripts/release.py", "web/src/a.test.ts", "web/src/__tests__/a.ts",
         "web/vitest.config.ts", "web/types.d.ts", "web/docs/a.js",
         "README.md", "web/.eslintrc.cjs", "benchmarks/a.py", "testing/a.py",
+        "typing_tests/a.py", "web/typing-examples/a.ts",
     ],
 )  # fmt: skip
 def test_not_product_code(path: str) -> None:

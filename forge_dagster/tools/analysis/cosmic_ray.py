@@ -29,12 +29,17 @@ from forge_dagster.domain.policy_gates import MutationSection
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.sources import source_rule
 from forge_dagster.ports import Command, Tool, ToolOutput, ToolReport, ToolRequest
-from forge_dagster.tools.analysis.executed_lines import ExecutedLines, steady_options
+from forge_dagster.tools.analysis.suite_under_test import (
+    ExecutedLines,
+    asking,
+    leaving_out,
+    left_out_names,
+    steady_options,
+)
 from forge_dagster.tools.reading import Unreadable, careful, complaint, counted, json_object, text
 from forge_dagster.tools.tests.junit import parse_junit
 from forge_dagster.tools.tests.pytest import ADAPTER as PYTEST
 from forge_dagster.tools.tests.pytest_command import JUNIT
-from forge_dagster.tools.tests.pytest_report import is_collection, test_id
 from forge_dagster.tools.tests.python_suites import project_directory, working_folder
 from forge_dagster.tools.tests.verdicts import tail
 
@@ -42,6 +47,8 @@ FAULTS = Path(__file__).with_name("programs") / "plant_faults.py"
 EXECUTED = FAULTS.with_name("executed_lines.py")
 FAULTS_SCHEMA = "forge.faults/1"
 
+_MOST_TEST_FILES = 200
+"""Of more than these all tests are run: an argument list has an end."""
 _MOST_RED = 0.1
 """Share of the tests that may fail before any fault is planted: those that the base fails too are left out."""
 _NEAR = 200
@@ -152,14 +159,14 @@ class CosmicRay:
     ) -> tuple[Command, ...]:
         """The runners' own commands: all tests but those that gate `unit` leaves out, with the same seed each time.
 
-        `without`: ids of tests that are left out because they fail as it is.
+        `without`: pytest's options that leave out what fails as it is.
         """
         selection = replace(request.selection, only=only, seed=SEED, measure=measure and self._measures)
         commands: list[Command] = []
         for runner in self._used:
-            program = request.environment.executable(runner.program) if request.environment is not None else None
-            asked = replace(request, executable=program or Path(runner.program), selection=selection)
-            for command in runner.commands(asked):
+            asked = asking(request, runner, selection)
+            # of a run that is measured, the later ones make reports
+            for command in runner.commands(asked)[:1]:
                 commands.append(_prepared(request, runner, command, measure=selection.measure, without=without))
         return tuple(commands)
 
@@ -167,21 +174,26 @@ class CosmicRay:
         offered, covered = self._offered(request, outputs)
         executed = {key: mutant for key, mutant in offered.items() if covered.executes(mutant)}
         red = self._red(request, outputs)
-        commands = self._tests(request, only=covered.test_files(request, executed.values()), without=red)
         used = sum(output.result.duration_s for output in outputs[: self._rounds(request)])
-        left = max(request.timeout_s * TIME_SHARE - used, 1.0)
+        # faults in what an import executes meet all tests, the others the tests that execute any of them
+        files = {key: covered.test_files(request, mutant) for key, mutant in executed.items()}
+        some = tuple(sorted({file for found in files.values() for file in found}))
+        suites = [self._tests(request, only=only, without=red) for only in ((), some)]
+        few = 0 < len(some) <= _MOST_TEST_FILES
         return {
             "folder": str(request.root),
-            "commands": [list(command.argv) for command in commands],
-            "mutants": [executed[key] for key in sample_order(executed, seed_of(request.change))],
+            "suites": [[list(command.argv) for command in commands] for commands in suites],
+            "mutants": [
+                {**executed[key], "suite": int(few and bool(files[key]))}
+                for key in sample_order(executed, seed_of(request.change))
+            ],
             "budget_s": request.policy.section("mutation", MutationSection).budget,
-            "hard_limit_s": left,
-            "first_limit_s": left,
+            "hard_limit_s": max(request.timeout_s * TIME_SHARE - used, 1.0),
             "least": LEAST_SAMPLE,
         }
 
     def _red(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[str, ...]:
-        """Ids of the tests that fail before any fault is planted. Raises Unreadable where those are more than a few."""
+        """Options that leave out what fails before any fault is planted. Raises Unreadable where that is more than a little."""
         red: list[str] = []
         for output in outputs[: len(self._tests(request, measure=True))]:
             code = output.result.exit_code
@@ -189,10 +201,12 @@ class CosmicRay:
                 continue
             junit = parse_junit(output.reports.get(JUNIT, b"")) if self._measures and code == 1 else None
             failed = junit.of("failed", "error") if junit is not None else ()
-            if junit is None or not failed or len(failed) > _MOST_RED * len(junit.cases) or any(map(is_collection, failed)):
+            left_out = [leaving_out(request, case) for case in failed]
+            if junit is None or not failed or len(failed) > _MOST_RED * len(junit.cases) or "" in left_out:
+                names = ", ".join(option.partition("=")[2] for option in left_out[:5])
                 said = "the tests do not pass in a copy of the tree, before any fault is planted"
-                raise Unreadable(f"{said} ({code}): {tail(text(output.result.stdout), 5) or complaint(output)}")
-            red += [test_id(request, case) for case in failed]
+                raise Unreadable(f"{said} ({code}): {names or tail(text(output.result.stdout), 5) or complaint(output)}")
+            red += left_out
         return tuple(dict.fromkeys(red))
 
     def _offered(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[dict[str, dict[str, Any]], ExecutedLines]:
@@ -206,7 +220,7 @@ class CosmicRay:
         else:
             covered = ExecutedLines(files={}, note="each fault met all tests")
         if red:
-            covered = replace(covered, note=f"{len(red)} tests that fail without any fault are left out ({red[0]})")
+            covered = replace(covered, note=f"left out, since they fail without any fault: {left_out_names(red)}")
         offer = outputs[rounds - 1]
         if offer.result.exit_code != 0:
             raise Unreadable(f"cosmic_ray ended with {offer.result.exit_code}: {complaint(offer)}")
@@ -241,10 +255,12 @@ def _prepared(request: ToolRequest, runner: Tool, command: Command, *, measure: 
     if runner.name != PYTEST.name:
         return replace(command, environment=environment)
     # the last --maxfail counts
-    options = (*steady_options(request), "--tb=no", "-q", *(f"--deselect={test}" for test in without))
-    contexts = ("--cov-context=test", "--cov-report=") if measure else ("--maxfail=1",)
+    options = (*steady_options(request), "--tb=no", "-q", *without)
+    # which test it is cannot be known where the measuring is done around pytest
+    contexts = ("--cov-context=test", "--cov-report=") if measure and "--no-cov" not in command.argv else ()
+    ending = () if measure else ("--maxfail=1",)
     asked = (argument for argument in command.argv if not argument.startswith("--cov-report="))
-    return replace(command, argv=(*asked, *options, *contexts), environment=environment)
+    return replace(command, argv=(*asked, *options, *contexts, *ending), environment=environment)
 
 
 def _checked(mutant: Mapping[str, Any]) -> dict[str, Any]:
@@ -261,15 +277,16 @@ def _fates(output: ToolOutput, asked: Sequence[str]) -> dict[str, Fate]:
     lines = [json_object(line.encode(), "what became of a mutant") for line in text(output.result.stdout).splitlines()]
     if not lines:
         raise Unreadable("cosmic_ray printed nothing")
-    clean, *rest = lines
-    if clean["clean"] != "survived":
-        raise Unreadable(
-            f"the tests that execute the change do not pass when run by themselves, before any fault ({clean['clean']})"
-        )
-    *each, end = rest
+    *told, end = lines
+    red = next((line["clean"] for line in told if line.get("clean", "survived") != "survived"), None)
+    if red is not None:
+        raise Unreadable(f"the tests that execute the change do not pass when run by themselves, before any fault ({red})")
+    each = [line for line in told if "clean" not in line]
     keys = [line["key"] for line in each]
-    if end["done"] != len(each) or end["of"] != len(asked) or keys != list(asked[: len(keys)]) or not keys:
+    if end["done"] != len(each) or end["of"] != len(asked) or keys != list(asked[: len(keys)]) or len(each) == len(told):
         raise Unreadable("cosmic_ray judged other mutants than it was asked about")
+    if not each:
+        raise Unreadable("the tests take so long that no fault could be judged; raise [gates.mutation] timeout in forge.toml")
     return {line["key"]: Fate(line["fate"]) for line in each}
 
 

@@ -31,7 +31,7 @@ from forge_dagster.domain.policy_gates import MutationSection
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.sources import source_rule
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
-from forge_dagster.tools.analysis.executed_lines import steady_options
+from forge_dagster.tools.analysis.suite_under_test import steady_options
 from forge_dagster.tools.evidence import python_sign
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_object, text
 from forge_dagster.tools.tests.python_suites import project_directory, variables, within, working_folder

@@ -35,6 +35,7 @@ from forge_dagster.domain.policy_gates import MutationSection
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.sources import source_rule
 from forge_dagster.ports import Command, Tool, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.analysis.suite_under_test import asking
 from forge_dagster.tools.evidence import node_sign
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_object, text
 from forge_dagster.tools.tests.vitest import ADAPTER as VITEST
@@ -145,9 +146,7 @@ class Stryker:
         selection = replace(request.selection, seed=SEED, measure=False)
         commands: list[Command] = []
         for runner in self.runners or (VITEST,):
-            program = request.environment.executable(runner.program) if request.environment is not None else None
-            asked = replace(request, executable=program or Path(runner.program), selection=selection)
-            for command in runner.commands(asked):
+            for command in runner.commands(asking(request, runner, selection)):
                 bail = (_BAIL[runner.name],) if runner.name in _BAIL else ()
                 # types are nothing that a fault at run time changes
                 argv = (argument for argument in command.argv if argument != "--typecheck")

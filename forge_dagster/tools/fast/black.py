@@ -83,9 +83,11 @@ class Black(BaseModel):
         return (self._command(request, "--diff", "--quiet", *options, "--", *files[:_SHOWN_FILES]),) if files else ()
 
     def _command(self, request: ToolRequest, *arguments: str) -> Command:
+        major = request.version.partition(".")[0]
+        plain = () if major.isdigit() and int(major) < 20 else ("--no-color",)  # which the releases of 2019 do not know
         cache = {} if request.cache is None else {"BLACK_CACHE_DIR": str(request.cache)}
         return Command(
-            argv=(str(request.executable), "--no-color", *arguments),
+            argv=(str(request.executable), *plain, *arguments),
             cwd=request.root / python_directory(request),
             environment={"NO_COLOR": "1", **cache},
             timeout_s=request.timeout_s,

@@ -66,8 +66,8 @@ class Flake8(BaseModel):
         arguments = own.arguments if own is not None else hook.args if hook is not None else ()
         options, targets = kept(arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
         argv = (
-            str(request.executable), "--benchmark", "--no-show-source", f"--output-file={request.report / _REPORT}", _FORMAT,
-            *options, *(targets or _hooked(request, hook) or tops(request)),
+            str(request.executable), "--benchmark", *_plain(request.version), f"--output-file={request.report / _REPORT}",
+            _FORMAT, *options, *(targets or _hooked(request, hook) or tops(request)),
         )  # fmt: skip
         cwd = request.root / python_directory(request)
         return (Command(argv=argv, cwd=cwd, environment={"NO_COLOR": "1"}, timeout_s=request.timeout_s),)
@@ -97,6 +97,12 @@ class Flake8(BaseModel):
             line=max(int(match["line"]), 1),
             column=max(int(match["column"]), 1),
         )
+
+
+def _plain(version: str) -> tuple[str, ...]:
+    """Switches off `show_source`, which would mix lines of code into the report; releases before 6 cannot."""
+    major = version.partition(".")[0]
+    return () if major.isdigit() and int(major) < 6 else ("--no-show-source",)
 
 
 def _hooked(request: ToolRequest, hook: Hook | None) -> list[str]:

@@ -277,20 +277,28 @@ def _first_lines(tree: ast.Module) -> dict[int, int]:
 
 
 def judge(plan: dict[str, Any]) -> None:
-    """Test without a fault first, then with each, as long as there is time. One line of JSON each, and one at the end."""
+    """Test with each fault, as long as there is time, and before the first one of a suite without any.
+
+    A line of JSON for each of these, and one at the end.
+    """
     begun = time.monotonic()
-    commands = [shlex.join(argv) for argv in plan["commands"]]
-    said = outcome(commands, plan["first_limit_s"])
-    clean_s = time.monotonic() - begun
-    tell({"clean": said, "seconds": round(clean_s, 2)})
-    if said != "survived":
-        return
-    limit, known, done = clean_s * 3 + 5, operators(), 0
+    suites = [[shlex.join(argv) for argv in commands] for commands in plan["suites"]]
+    seconds: dict[int, float] = {}
+    known, done = operators(), 0
     for number, mutant in enumerate(plan["mutants"]):
-        until = time.monotonic() - begun + clean_s
+        suite = mutant["suite"]
+        if suite not in seconds:
+            started = time.monotonic()
+            said = outcome(suites[suite], max(plan["hard_limit_s"] - (started - begun), 1.0))
+            seconds[suite] = time.monotonic() - started
+            tell({"suite": suite, "clean": said, "seconds": round(seconds[suite], 2)})
+            if said != "survived":
+                break
+        until = time.monotonic() - begun + seconds[suite]
         if until > plan["hard_limit_s"] or (until > plan["budget_s"] and number >= plan["least"]):
             break
-        tell({"key": mutant["key"], "fate": fate_of(commands, mutant, known, limit)})
+        limit = seconds[suite] * 3 + 5
+        tell({"key": mutant["key"], "fate": fate_of(suites[suite], mutant, known, limit)})
         done += 1
     tell({"done": done, "of": len(plan["mutants"])})
 
