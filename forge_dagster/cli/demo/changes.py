@@ -102,7 +102,8 @@ _VERSION_TEST = """from shop.pages import answer
 
 
 def test_version() -> None:
-    assert answer("/api/version").body == '{{"version": "{version}"}}'
+    given = answer("/api/version")
+    assert (given.status, given.body) == (200, '{{"version": "{version}"}}')
 """
 
 _FAULTY = '''"""Which version of the shop answers."""
