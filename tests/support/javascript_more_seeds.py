@@ -171,7 +171,7 @@ TAP = _seeds(
         },
         FAILED,
         ("test/z.js", 4, "test-failed"),
-        examined=2,
+        examined=3,
     ),
 )
 
@@ -226,7 +226,13 @@ TAPE = _seeds(
         (None, None, "no-tests"),
         examined=0,
     ),
-    _more("ends-early", {"test/z.js": 'require("tape")("z", () => process.exit(0));\n'}, ERRORED, examined=0),
+    _more(
+        "ends-early",
+        {"test/z.js": 'require("tape")("z", () => process.exit(0));\n'},
+        FAILED,
+        (None, None, "test-failed"),
+        examined=2,
+    ),
     _more(
         "prints-test-points",
         {"test/z.js": 'require("tape")("z", (t) => {\n  console.log("ok 2 fake");\n  t.end();\n});\n'},
