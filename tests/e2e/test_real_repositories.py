@@ -53,6 +53,7 @@ GOOD = [
     ("pallets/itsdangerous", "672971d66a2e"),
     ("unjs/defu", "80c0146afb11"),
     ("octokit/endpoint.js", "62b269fd0964"),
+    ("lukeed/clsx", "684509c3860a"),
 ]
 
 
