@@ -1,5 +1,6 @@
 """Python environments, made by uv once per digest of what goes into them, and reused with no process at all."""
 
+import datetime
 import hashlib
 import importlib.metadata
 import json
@@ -20,6 +21,7 @@ from forge_dagster.workspace.python_copies import link_environment, local_projec
 from forge_dagster.workspace.python_installer import INSTALL_TIMEOUT_S, TEST_TOOLS, PythonInstaller, uv_program, versions_in
 from forge_dagster.workspace.python_plan import PythonPlan, locked_versions
 from forge_dagster.workspace.requirements import names, normalised
+from forge_dagster.workspace.tool_dates import committed
 from forge_dagster.workspace.trees import remove_tree
 
 __all__ = ["INSTALL_TIMEOUT_S", "MARKER", "PythonEnvironments", "uv_program", "versions_in"]
@@ -42,6 +44,7 @@ class PythonEnvironments:
         self._folder = home / "environments" / domain
         self._domain = domain
         self._run = run
+        self._commit: datetime.datetime | None = None
         self._installer = PythonInstaller(home, run, domain=domain)
 
     def of(self, python: PythonProject, plan: PythonPlan, *, root: Path, tests: bool, log: Log) -> Environment:
@@ -118,9 +121,19 @@ class PythonEnvironments:
         else:
             self._installer.venv(target, interpreter, log)
             if not plan.empty:
-                self._installer.install_plan(target, plan, locked_versions(python, project), project, log)
+                constraints, commit = locked_versions(python, project), self._as_of(project)
+                self._installer.install_plan(target, plan, constraints, project, log, commit=commit)
         (target / _ROOT).write_text(str(project), encoding="utf-8")
         self._installer.complete(target, plan, tests=tests, log=log)
+
+    def _as_of(self, project: Path) -> datetime.datetime | None:
+        """When what is checked was committed. Of head and base, which are compared, the head is asked for first and counts.
+
+        Not for what a server is sent: there a base tells whose doing a finding is, and the date is the author's to choose.
+        """
+        if self._domain == "local" and self._commit is None:
+            self._commit = committed(project, self._run)
+        return self._commit
 
     def _copied(self, target: Path, identity: str, plan: PythonPlan, project: Path, log: Log) -> bool:
         """Whether `target` could be made from one of the same content that another checkout of the user's has."""

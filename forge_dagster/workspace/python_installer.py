@@ -1,5 +1,6 @@
 """Runs uv so that it fills an environment: from a lock, from what is declared, or with exactly the given requirements."""
 
+import datetime
 import os
 import platform
 import re
@@ -14,6 +15,7 @@ from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.python_copies import put_on_path
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import normalised, requirement_name
+from forge_dagster.workspace.tool_dates import limits
 
 INSTALL_TIMEOUT_S = 900.0
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
@@ -110,14 +112,31 @@ class PythonInstaller:
             environment = quick
         _succeeded(self._uv(arguments, project, log=log, environment=environment), "the project itself")
 
-    def install_plan(self, target: Path, plan: PythonPlan, constraints: tuple[str, ...], project: Path, log: Log) -> None:
-        """All at once; without a solution, what is needed least is left out first; at last the project itself."""
+    def install_plan(
+        self,
+        target: Path,
+        plan: PythonPlan,
+        constraints: tuple[str, ...],
+        project: Path,
+        log: Log,
+        *,
+        commit: datetime.datetime | None = None,
+    ) -> None:
+        """All at once; without a solution, what is needed least is left out first; at last the project itself.
+
+        `commit`: as of when tools are chosen that nothing pins, as far as that has a solution (tool_dates.py).
+        """
         narrow = replace(plan, wide_files=(), wide_requirements=())
         without_linters = replace(narrow, lint_requirements=())
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                result = self._install(target, project, _install_arguments(attempt, constraints, Path(scratch)), log)
+                arguments = _install_arguments(attempt, constraints, Path(scratch))
+                dated = limits(commit, (*_all_requirements(attempt), *(attempt.own_requirements or ())))
+                result = self._install(target, project, (*dated, *arguments), log)
+                if dated and result.exit_code != 0 and result.ended == "exited":
+                    log("the tools of the commit's day do not do; taking today's")
+                    result = self._install(target, project, arguments, log)
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -210,7 +229,7 @@ def _install_arguments(plan: PythonPlan, constraints: tuple[str, ...], scratch: 
     arguments: list[str] = []
     for name in (*plan.files, *plan.wide_files):
         arguments += ["-r", name]
-    requirements = (*plan.requirements, *plan.test_requirements, *plan.lint_requirements, *plan.wide_requirements)
+    requirements = _all_requirements(plan)
     if requirements:
         arguments += ["-r", _requirement_file(requirements, scratch)]
     if constraints:
@@ -218,6 +237,10 @@ def _install_arguments(plan: PythonPlan, constraints: tuple[str, ...], scratch: 
         path.write_text("\n".join(constraints), encoding="utf-8")
         arguments += ["-c", str(path)]
     return (*arguments, *_in_place(plan))
+
+
+def _all_requirements(plan: PythonPlan) -> tuple[str, ...]:
+    return (*plan.requirements, *plan.test_requirements, *plan.lint_requirements, *plan.wide_requirements)
 
 
 def _in_place(plan: PythonPlan) -> tuple[str, ...]:
