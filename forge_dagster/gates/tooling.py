@@ -230,7 +230,7 @@ def _execute(
         if result.ended == "interrupted":
             raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")
         problem = crash(tool, result, request.timeout_s)
-        reports = read_reports(request.report)
+        reports = read_reports(request.report, context.redaction)
         if problem is None and reports.problem:
             problem = errored(f"{tool.name}: {reports.problem}", hint="make it report less")
         if problem is not None:

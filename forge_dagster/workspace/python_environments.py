@@ -23,6 +23,8 @@ from forge_dagster.workspace.trees import remove_tree
 __all__ = ["INSTALL_TIMEOUT_S", "MARKER", "PythonEnvironments", "uv_program", "versions_in"]
 
 MARKER = "forge-environment.json"
+_LOCK_LIMIT = 32 * 1024 * 1024
+"""Bytes of a lock that are looked at."""
 _LOCKED_NAME = re.compile(r'^name = "([^"\n]{1,200})"', re.MULTILINE)
 
 Log = Callable[[str], None]
@@ -143,7 +145,8 @@ def _machinery() -> tuple[str, str]:
 def _locked_fully(python: PythonProject, plan: PythonPlan, project: Path, tests: bool) -> bool:
     """Whether uv.lock has all that is installed, so that its digest says everything."""
     try:
-        text = (project / (python.lock_file or "uv.lock")).read_text("utf-8", "replace")
+        with (project / (python.lock_file or "uv.lock")).open("rb") as file:
+            text = file.read(_LOCK_LIMIT).decode("utf-8", "replace")
     except OSError:
         return False
     needed = names((*plan.test_requirements, *plan.lint_requirements, *(TEST_TOOLS if tests else ())))
