@@ -235,7 +235,8 @@ def _execute(
             problem = errored(f"{tool.name}: {reports.problem}", hint="make it report less")
         if problem is not None:
             return problem
-        outputs.append(ToolOutput(result=result, reports=reports.files))
+        stdout, stderr = context.redaction.data(result.stdout), context.redaction.data(result.stderr)
+        outputs.append(ToolOutput(result=replace(result, stdout=stdout, stderr=stderr), reports=reports.files))
     return None
 
 

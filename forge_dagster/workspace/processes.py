@@ -116,7 +116,7 @@ class ProcessRun:
     """Runs the processes of one run. Thread-safe; `stop` may be called from any thread and from a signal handler.
 
     `home` None: no records are kept, so what survives a `kill -9` of this process cannot be reaped. `run_id` is a file name.
-    `redaction`: what is blanked in every output, kept or logged.
+    `redaction`: what is blanked in every line that is logged.
     """
 
     def __init__(self, *, home: Path | None, run_id: str, redaction: Redactor = Redaction) -> None:

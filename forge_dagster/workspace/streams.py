@@ -20,7 +20,8 @@ _LINE_LIMIT = 8192
 class Collected:
     """Output of one stream: the first and the last half of the limit are kept, what is between them is counted.
 
-    No secret that `redaction` knows is in what is kept or logged, however the writes and the cuts fall.
+    No secret that `redaction` knows is in what is logged, however the writes fall. What is kept is as it was written, since
+    git's answers say how long they are; only where it is cut, secrets are blanked and no part of one is left.
     """
 
     def __init__(self, limit: int, log: Callable[[str], None] | None, redaction: Redaction = NOTHING_KNOWN) -> None:
@@ -90,7 +91,7 @@ class Collected:
             tail = tail[-self._half :]
         head = b"".join(self._head)
         if not self.cut:
-            return self._redaction.data(head + tail)
+            return head + tail
         head, tail = self._redaction.data(head), self._redaction.data(tail)
         part = max(self._redaction.longest - 1, 0)  # of a secret that the cut goes through
         return b"".join((head[: len(head) - part], b"\n[... %d bytes cut ...]\n" % self.cut, tail[part:]))
