@@ -50,6 +50,8 @@ _SHAPES = (
         ("ghp_", "gho_", "ghu_", "ghs_", "ghr_", "github_pat_"),
         re.compile(r"\b(?:gh[pousr]_[A-Za-z0-9]{36,255}|github_pat_[A-Za-z0-9_]{22,255})"),
     ),
+    # Forge's own (hosts/embedded): kept as digests, so that no value of them is known
+    _Shape(("forge_",), re.compile(r"\bforge_[a-z]{1,20}_[A-Za-z0-9_-]{40,60}")),
     # docs.aws.amazon.com, IAM, "IAM identifiers": AKIA is a long-term key's id, ASIA a temporary one's
     _Shape(("akia", "asia"), re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{16}\b")),
     # api.slack.com, "Token types", and incoming webhooks

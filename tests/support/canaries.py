@@ -18,6 +18,7 @@ def credential(kind: str, length: int = 36) -> str:
     return {
         "github": lambda: "gh" + "p_" + some(length),
         "github fine": lambda: "github" + "_pat_" + some(max(length, 82)),
+        "forge": lambda: "forge" + "_agent_" + some(43),
         "aws": lambda: "AK" + "IA" + some(16, string.ascii_uppercase + string.digits),
         "slack": lambda: "xox" + "b-" + some(12, string.digits) + "-" + some(24),
         "jwt": lambda: ".".join(["ey" + "J" + some(20), "ey" + "J" + some(40), some(43)]),

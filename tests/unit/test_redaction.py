@@ -65,7 +65,7 @@ def test_a_key_of_several_lines_is_blanked_line_by_line() -> None:
         assert known.data(f"line: {line}".encode()) == f"line: {MASK}".encode()
 
 
-@pytest.mark.parametrize("kind", ["github", "github fine", "aws", "slack", "jwt"])
+@pytest.mark.parametrize("kind", ["github", "github fine", "forge", "aws", "slack", "jwt"])
 def test_credentials_are_known_by_their_shape(kind: str) -> None:
     secret = credential(kind)
     assert Redaction().text(f"found {secret} here") == f"found {MASK} here"
