@@ -48,18 +48,20 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
 
 
 def _complain(error: BaseException) -> int:
-    terminal = Terminal(sys.stderr)
+    from forge_dagster.bootstrap import redactor
+
+    terminal, known = Terminal(sys.stderr), redactor()()
     if os.environ.get("FORGE_DEBUG"):
-        traceback.print_exception(error)
+        sys.stderr.write(known.text("".join(traceback.format_exception(error))))
     if isinstance(error, Interrupted | KeyboardInterrupt):
         terminal.line(terminal.style("interrupted", "odd"))
         return 130
     if isinstance(error, ForgeError):
-        terminal.line(f"{terminal.style('forge:', 'bad')} {plain(error.message)}")
+        terminal.line(f"{terminal.style('forge:', 'bad')} {plain(known.text(error.message))}")
         if error.hint:
-            terminal.line(f"  -> {plain(error.hint)}")
+            terminal.line(f"  -> {plain(known.text(error.hint))}")
         return error.exit_code
-    terminal.line(f"{terminal.style('forge:', 'bad')} unexpected {type(error).__name__}: {plain(str(error))}")
+    terminal.line(f"{terminal.style('forge:', 'bad')} unexpected {type(error).__name__}: {plain(known.text(str(error)))}")
     terminal.line("  -> this is a fault of Forge; run again with FORGE_DEBUG=1 and report what it prints")
     return ForgeError.exit_code
 

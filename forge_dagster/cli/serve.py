@@ -11,9 +11,12 @@ def command(home: Home = None) -> None:
 
     from forge_dagster.bootstrap import build_services, embedded_admin, home_folder, webhook_secrets
     from forge_dagster.server.app import build_app
+    from forge_dagster.server.logs import DiscreetFormatter
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     services = build_services(home_folder(home))
+    handler = logging.StreamHandler()
+    handler.setFormatter(DiscreetFormatter("%(asctime)s %(name)s %(message)s", services.redaction))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     settings = services.settings
     app = build_app(
         embedded=embedded_admin(settings.home) if any(host.kind == "embedded" for host in settings.hosts) else None,
@@ -27,6 +30,7 @@ def command(home: Home = None) -> None:
         host="127.0.0.1",
         port=settings.ports.server,
         log_level="warning",
+        log_config=None,  # its own would add handlers that know of no secrets
         access_log=False,
         timeout_graceful_shutdown=10,
     )

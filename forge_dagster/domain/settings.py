@@ -1,9 +1,12 @@
 """The operator's own settings: `settings.toml` in Forge's home, never in a target repository."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from forge_dagster.domain.redaction import MIN_SECRET
 
 
 class _Section(BaseModel):
@@ -75,5 +78,20 @@ class Settings(_Section):
     reviewer: ReviewerSettings | None = None
     memo: bool = True
     """Whether a gate whose inputs were judged before is answered from the record."""
-    secrets: tuple[SecretStr, ...] = ()
-    """Values to blank in every output, besides the tokens Forge itself holds."""
+    secrets: tuple[Annotated[SecretStr, Field(min_length=MIN_SECRET)], ...] = ()
+    """Values to blank in every output, besides the tokens Forge itself holds; a shorter one would blank ordinary words."""
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Every file of a token, key or secret that these settings name: whatever key of theirs ends in `_file`."""
+        return tuple(_files(self))
+
+
+def _files(section: BaseModel) -> Iterator[Path]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Path) and name.endswith("_file"):
+            yield value
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, BaseModel):
+                yield from _files(part)

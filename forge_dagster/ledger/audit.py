@@ -21,7 +21,7 @@ class AuditLog:
 
     def record(self, kind: str, body: Mapping[str, Any], at: float) -> AuditEntry:
         """See ports.Ledger. Raises ValueError for a body that is not plain JSON (NaN, infinity)."""
-        plain = json.loads(canonical_json(dict(body)))
+        plain = json.loads(canonical_json(self._database.redaction().value(dict(body))))
         with self._database.write() as connection:
             last = connection.execute(
                 select(audit.c.sequence, audit.c.digest).order_by(audit.c.sequence.desc()).limit(1)

@@ -6,7 +6,7 @@ from sqlalchemy import select
 
 from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
 from forge_dagster.domain.results import GateResult
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.tables import approvals, results, trust, verdicts
 
 
@@ -17,7 +17,7 @@ class Decisions:
 
     def put_result(self, attempt_id: int, result: GateResult) -> None:
         """See ports.Ledger. The same gate again replaces its result."""
-        values = {"attempt_id": attempt_id, "gate": result.gate, "body": dump(result.model_dump(mode="python"))}
+        values = {"attempt_id": attempt_id, "gate": result.gate, "body": self._database.dump(result.model_dump(mode="python"))}
         with self._database.write() as connection:
             connection.execute(self._database.upsert(results, values))
 
@@ -29,7 +29,7 @@ class Decisions:
 
     def put_verdict(self, verdict: Verdict, at: float) -> None:
         """See ports.Ledger. A later verdict (after an approval) replaces the one before; the audit log keeps both."""
-        values = {"attempt_id": verdict.attempt_id, "body": dump(verdict.model_dump(mode="json")), "at": at}
+        values = {"attempt_id": verdict.attempt_id, "body": self._database.dump(verdict.model_dump(mode="json")), "at": at}
         with self._database.write() as connection:
             connection.execute(self._database.upsert(verdicts, values))
 
@@ -46,7 +46,7 @@ class Decisions:
             "number": approval.number,
             "head_sha": approval.head_sha,
             "person": approval.by.casefold(),
-            "body": dump(approval.model_dump(mode="json")),
+            "body": self._database.dump(approval.model_dump(mode="json")),
             "at": approval.at,
         }
         with self._database.write() as connection:

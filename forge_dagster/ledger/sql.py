@@ -1,5 +1,6 @@
 """The ledger in one SQL database: SQLite on a small machine, PostgreSQL where there are many."""
 
+from forge_dagster.domain.redaction import Redaction, Redactor
 from forge_dagster.ledger.attempts import Attempts
 from forge_dagster.ledger.audit import AuditLog
 from forge_dagster.ledger.database import Database
@@ -13,12 +14,14 @@ from forge_dagster.ledger.outbox import Outbox
 class SqlLedger(Inbox, Attempts, Decisions, FlakyTests, Delivery, Outbox, AuditLog):
     """ports.Ledger at `url`: `sqlite:////path/ledger.db` or `postgresql://...`.
 
+    `redaction` gives what is blanked in whatever is stored.
+
     Connects when first used. Safe for threads and processes. Every method raises LedgerError when the database cannot answer.
     Each call is one transaction that has the database to itself, so that calls behave as if made one after another.
     """
 
-    def __init__(self, url: str) -> None:
-        self._database = Database(url)
+    def __init__(self, url: str, *, redaction: Redactor = Redaction) -> None:
+        self._database = Database(url, redaction)
 
     def close(self) -> None:
         """Give the connections back."""

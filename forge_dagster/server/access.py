@@ -2,11 +2,11 @@
 
 import base64
 import binascii
-import json
 from typing import Any
 
 from starlette.requests import Request
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.hosts.embedded.refusals import Refused
 
 
@@ -59,7 +59,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body)
+        value = load_json(body)
     except (ValueError, RecursionError) as error:
         raise Refused("Problems parsing JSON", status=400) from error
     if not isinstance(value, dict):

@@ -31,6 +31,8 @@ _ROOT = "forge-root"
 """The file that says which project an environment is for."""
 _OF_ONE = frozenset({MARKER, _ROOT, ".forge-cache"})
 """What belongs to one environment alone."""
+_LOCK_LIMIT = 32 * 1024 * 1024
+"""Bytes of a lock that are looked at."""
 _LOCKED_NAME = re.compile(r'^name = "([^"\n]{1,200})"', re.MULTILINE)
 
 Log = Callable[[str], None]
@@ -204,7 +206,8 @@ def _machinery() -> tuple[str, str]:
 def _locked_fully(python: PythonProject, plan: PythonPlan, project: Path, tests: bool) -> bool:
     """Whether uv.lock has all that is installed, so that its digest says everything."""
     try:
-        text = (project / (python.lock_file or "uv.lock")).read_text("utf-8", "replace")
+        with (project / (python.lock_file or "uv.lock")).open("rb") as file:
+            text = file.read(_LOCK_LIMIT).decode("utf-8", "replace")
     except OSError:
         return False
     needed = names((*plan.test_requirements, *plan.lint_requirements, *(TEST_TOOLS if tests else ())))
