@@ -93,7 +93,7 @@ def build_app(
     return Starlette(
         routes=routes,
         middleware=_middleware(host, limiter, public_url),
-        exception_handlers={404: _not_found, 405: _not_allowed},
+        exception_handlers={404: _not_found, 405: _not_allowed, Refused: _refused},
         lifespan=lifespan,
     )
 
@@ -121,6 +121,11 @@ async def _not_found(_request: Request, _error: Exception) -> JSONResponse:
 
 async def _not_allowed(_request: Request, _error: Exception) -> JSONResponse:
     return error_response(Refused("Method Not Allowed", status=405))
+
+
+async def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, Refused)
+    return error_response(error)
 
 
 class RequestLog:

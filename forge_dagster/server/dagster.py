@@ -9,6 +9,7 @@ import contextlib
 import logging
 import re
 from collections.abc import AsyncIterator
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -25,7 +26,6 @@ from websockets.typing import Subprotocol
 from forge_dagster.hosts.embedded.refusals import Refused, not_found
 from forge_dagster.server.access import body_of, caller_of
 from forge_dagster.server.headers import PAGE_POLICY
-from forge_dagster.server.rest import error_response
 
 _LOG = logging.getLogger("forge.server.dagster")
 PREFIX = "/dagster"
@@ -65,25 +65,24 @@ class DagsterProxy:
     async def connected(self) -> AsyncIterator[None]:
         """Keeps connections for as long as the server runs."""
         transport = httpx.AsyncHTTPTransport(uds=str(self._socket), limits=httpx.Limits(max_connections=100))
-        async with httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, follow_redirects=False) as self._client:
+        none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a client that keeps cookies would send them for others
+        async with httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, cookies=none) as self._client:
             yield
 
     async def _pass_on(self, request: Request) -> Response:
+        caller_of(request).only("operator")
+        target = target_of(request)
+        if request.method != "POST" and request.scope["path"] == f"{PREFIX}/graphql":
+            raise Refused("GraphQL is asked by POST: a link must not be able to change anything", status=405)
+        body = await body_of(request, BODY_LIMIT) if request.method == "POST" else b""
+        assert self._client is not None
+        headers = {name: request.headers[name] for name in _ASKED if name in request.headers}
+        asked = self._client.build_request(request.method, target, headers=headers, content=body)
         try:
-            caller_of(request).only("operator")
-            target = target_of(request)
-            if request.method != "POST" and request.scope["path"] == f"{PREFIX}/graphql":
-                raise Refused("GraphQL is asked by POST: a link must not be able to change anything", status=405)
-            body = await body_of(request, BODY_LIMIT) if request.method == "POST" else b""
-            assert self._client is not None
-            headers = {name: request.headers[name] for name in _ASKED if name in request.headers}
-            asked = self._client.build_request(request.method, target, headers=headers, content=body)
             answer = await self._client.send(asked, stream=True)
-        except Refused as refused:
-            return error_response(refused)
         except httpx.HTTPError as problem:
             _LOG.warning("Dagster does not answer: %s", type(problem).__name__)
-            return error_response(Refused("Dagster's web server does not answer: see forge status", status=502))
+            raise Refused("Dagster's web server does not answer: see forge status", status=502) from problem
         return _Passing(answer)
 
     async def _subscribe(self, socket: WebSocket) -> None:
