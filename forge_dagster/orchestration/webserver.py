@@ -33,7 +33,8 @@ def main() -> None:
             app = create_app_from_workspace_process_context(
                 context, asked.path_prefix, live_data_poll_rate=2_000, lifespan=_lifespan
             )
-            uvicorn.run(app, uds=asked.socket, log_level="warning", timeout_graceful_shutdown=5)
+            # Longer than Forge's server keeps a connection for another request (httpx: 5 s), so that none is cut in between.
+            uvicorn.run(app, uds=asked.socket, log_level="warning", timeout_keep_alive=60, timeout_graceful_shutdown=5)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from urllib.parse import unquote
@@ -20,7 +20,7 @@ from starlette.routing import BaseRoute, Route, WebSocketRoute
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from websockets.asyncio.client import ClientConnection, unix_connect
-from websockets.exceptions import ConnectionClosed, WebSocketException
+from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from forge_dagster.hosts.embedded.refusals import Refused, not_found
@@ -45,6 +45,10 @@ _ANSWERED = (
 """Headers of an answer that are passed on; a cookie of Dagster's would be one for all of Forge."""
 _SCRIPTS = ("text/javascript", "application/javascript")
 _GRAPHQL = "graphql-ws"
+GRAPHQL_METHODS = ("POST",)
+"""Dagster takes a question, mutations too, from a link as well."""
+NO_POLICY = f"{PAGE_POLICY}; sandbox"
+"""For what Dagster serves without a policy, such as a log that a change's code wrote: it may do nothing at all."""
 
 
 class DagsterProxy:
@@ -72,7 +76,7 @@ class DagsterProxy:
     async def _pass_on(self, request: Request) -> Response:
         caller_of(request).only("operator")
         target = target_of(request)
-        if request.method != "POST" and request.scope["path"] == f"{PREFIX}/graphql":
+        if request.method not in GRAPHQL_METHODS and request.scope["path"] == f"{PREFIX}/graphql":
             raise Refused("GraphQL is asked by POST: a link must not be able to change anything", status=405)
         body = await body_of(request, BODY_LIMIT) if request.method == "POST" else b""
         assert self._client is not None
@@ -96,34 +100,34 @@ class DagsterProxy:
             )
             async with connecting as dagster:
                 await socket.accept(subprotocol=dagster.subprotocol)
-                async with asyncio.TaskGroup() as both:
-                    both.create_task(_to_dagster(socket, dagster))
-                    both.create_task(_to_browser(dagster, socket))
-        except* (_Ended, WebSocketDisconnect):
-            pass
-        except* (OSError, WebSocketException, Refused) as problems:
-            _LOG.warning("a subscription to Dagster ended: %s", [type(problem).__name__ for problem in problems.exceptions])
-            with contextlib.suppress(RuntimeError):
-                await socket.close(1011)
+                await _first_of(_to_dagster(socket, dagster), _to_browser(dagster, socket))
+        except (OSError, WebSocketException, Refused) as problem:
+            _LOG.warning("a subscription to Dagster ended: %s", type(problem).__name__)
+        except WebSocketDisconnect:
+            return  # pages come and go faster than their subscriptions begin
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # the browser has closed it already
+            await socket.close()
 
 
-class _Ended(Exception):
-    """One side has ended the conversation."""
+async def _first_of(*directions: Coroutine[None, None, None]) -> None:
+    """Run all until one ends."""
+    tasks = [asyncio.create_task(one) for one in directions]
+    try:
+        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _to_dagster(socket: WebSocket, dagster: ClientConnection) -> None:
-    while True:
-        try:
-            await dagster.send(await socket.receive_text())
-        except (ConnectionClosed, KeyError) as error:
-            raise _Ended from error
+    async for text in socket.iter_text():
+        await dagster.send(text)
 
 
 async def _to_browser(dagster: ClientConnection, socket: WebSocket) -> None:
     async for message in dagster:
         await socket.send_text(message if isinstance(message, str) else message.decode("utf-8", "replace"))
-    await socket.close()
-    raise _Ended
 
 
 class _Passing(StreamingResponse):
@@ -134,10 +138,9 @@ class _Passing(StreamingResponse):
         self._answer = answer
         kept = [(name, value) for name, value in answer.headers.multi_items() if name.lower() in _ANSWERED]
         if answer.headers.get("content-type", "").partition(";")[0] not in _SCRIPTS:
-            # Dagster's own policy for its page, with the addition that nobody frames it. Whatever it serves without one, such
-            # as a log that a change's code wrote, may do nothing at all. A script's policy would bind it as a worker.
+            # Dagster's page has its own policy, and is not to be framed either. A script's policy would bind it as a worker.
             own = answer.headers.get("content-security-policy")
-            kept.append(("content-security-policy", "frame-ancestors 'none'" if own else f"{PAGE_POLICY}; sandbox"))
+            kept.append(("content-security-policy", "frame-ancestors 'none'" if own else NO_POLICY))
         if "cache-control" not in answer.headers:
             kept.append(("cache-control", "private, no-cache"))  # its files are large and have an ETag
         self.raw_headers = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in kept]

@@ -95,7 +95,11 @@ def test_a_subscription_goes_both_ways(browser: TestClient) -> None:
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "http://evil.example", "null"])
 def test_another_sites_page_cannot_subscribe(browser: TestClient, origin: str) -> None:
-    with pytest.raises(WebSocketDisconnect), browser.websocket_connect(SUBSCRIPTIONS, headers={"Origin": origin}):
+    headers = {"Origin": origin}
+    with (
+        pytest.raises(WebSocketDisconnect),
+        browser.websocket_connect(SUBSCRIPTIONS, subprotocols=["graphql-ws"], headers=headers),
+    ):
         pass
 
 

@@ -358,7 +358,7 @@ def test_a_client_that_goes_away_leaves_nothing_running(served: Served, clone: C
     address = httpx.URL(served.url)
     basic = base64.b64encode(f"x:{served.tokens[AGENT]}".encode()).decode()
     head = (
-        f"POST /{REPOSITORY}.git/git-receive-pack HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {basic}\r\n"
+        f"POST /{REPOSITORY}.git/git-receive-pack HTTP/1.1\r\nHost: {address.host}\r\nAuthorization: Basic {basic}\r\n"
         "Content-Type: application/x-git-receive-pack-request\r\nContent-Length: 1000000\r\n\r\n0094"
     )
 
