@@ -12,6 +12,8 @@ from forge_dagster.server.rest import error_response
 URL_LIMIT = 8_000
 """Bytes of path and query (RFC 9110, 4.1: support at least 8000)."""
 HEADERS_LIMIT = 100
+HEAD_LIMIT = 32 * 1024
+"""Bytes of all headers together."""
 PATIENCE_S = 30.0
 """Seconds that a client may keep the server waiting for a body in all, before its speed counts."""
 SLOWEST = 1_024
@@ -33,8 +35,10 @@ class Bounds:
         if len(scope.get("raw_path") or scope["path"].encode()) + len(scope["query_string"]) > URL_LIMIT:
             await error_response(Refused(f"an address may have {URL_LIMIT} bytes", status=414))(scope, receive, send)
             return
-        if len(scope["headers"]) > HEADERS_LIMIT:
-            await error_response(Refused(f"a request may have {HEADERS_LIMIT} headers", status=431))(scope, receive, send)
+        size = sum(len(name) + len(value) for name, value in scope["headers"])
+        if len(scope["headers"]) > HEADERS_LIMIT or size > HEAD_LIMIT:
+            said = f"a request may have {HEADERS_LIMIT} headers with {HEAD_LIMIT} bytes"
+            await error_response(Refused(said, status=431))(scope, receive, send)
             return
         await self._timed(scope, receive, send)
 

@@ -7,8 +7,8 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-HEAD_LIMIT = 32 * 1024
-"""Bytes of a request's first line and headers together; more is answered 400."""
+from forge_dagster.server.bounds import HEAD_LIMIT, URL_LIMIT
+
 HEAD_S = 15.0
 """Seconds for them to be there, from the connection's start or the last answer's end. uvicorn itself waits for ever."""
 CONNECTIONS = 500
@@ -68,7 +68,7 @@ def server_of(app: ASGIApp, *, port: int) -> uvicorn.Server:
             http=PromptProtocol,
             ws="websockets-sansio",
             ws_max_size=FRAME_LIMIT,
-            h11_max_incomplete_event_size=HEAD_LIMIT,
+            h11_max_incomplete_event_size=HEAD_LIMIT + URL_LIMIT,
             limit_concurrency=CONNECTIONS,
             proxy_headers=False,
             server_header=False,
