@@ -14,7 +14,10 @@ from forge_dagster.hosts.embedded.refusals import Refused
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rates:
-    """Each as `limits` writes it: "<number>/<minute|hour|...>". An agent at work asks a few times a second at most, a page of Dagster's UI for about a hundred files."""
+    """Each as `limits` writes it: "<number>/<minute|hour|...>".
+
+    An agent at work asks a few times a second at most; one page of Dagster's UI asks for about a hundred files.
+    """
 
     token: str = "3000/minute"  # noqa: S105 - a rate
     """Requests of one token, whatever sessions it opened. Forge's own is not counted: it must not wait for itself."""

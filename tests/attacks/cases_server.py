@@ -15,7 +15,10 @@ from typing import Any
 
 import httpx
 import pytest
+from jinja2 import Environment
 from sqlalchemy import insert
+from starlette.requests import HTTPConnection
+from starlette.templating import Jinja2Templates
 from starlette.testclient import TestClient
 from starlette.websockets import WebSocketDisconnect
 
@@ -108,7 +111,8 @@ def _pull(served: ServerApp, *, title: str = "A title", author: str = "forge/bui
     with host.database.writing() as connection:
         who = user.id
         if author != user.login:
-            who = connection.execute(insert(schema.users).values(login=author, kind="agent")).inserted_primary_key[0]
+            other = insert(schema.users).values(login=author, kind="agent").returning(schema.users.c.id)
+            who = connection.execute(other).scalar_one()
         values = {
             "head_ref": "agents/x/y",
             "head_sha": "1" * 40,
@@ -118,7 +122,7 @@ def _pull(served: ServerApp, *, title: str = "A title", author: str = "forge/bui
             "updated_at": 1.0,
         }
         row = insert(schema.pulls).values(repository_id=1, number=1, title=title, user_id=who, **values)
-        pull = connection.execute(row).inserted_primary_key[0]
+        pull = connection.execute(row.returning(schema.pulls.c.id)).scalar_one()
         if comment:
             said = {"pull_id": pull, "user_id": who, "body": comment, "created_at": 1.0, "updated_at": 1.0}
             connection.execute(insert(schema.comments).values(**said))
@@ -224,14 +228,11 @@ def _scripted(**values: str) -> Play:
 
 @contextmanager
 def _unescaped() -> Iterator[None]:
-    env = pages._TEMPLATES.env
-    env.autoescape = False
-    env.cache.clear()
-    try:
+    made = pages._TEMPLATES
+    with pytest.MonkeyPatch.context() as patch:
+        loose = Environment(loader=made.env.loader, autoescape=False)
+        patch.setattr(pages, "_TEMPLATES", Jinja2Templates(env=loose))
         yield
-    finally:
-        env.autoescape = True
-        env.cache.clear()
 
 
 def _by_script(what: str, **values: str) -> Attack:
@@ -275,7 +276,7 @@ def _escaped(served: ServerApp) -> bool:
     return any(found)
 
 
-def _naive_target(connection: guard.HTTPConnection) -> httpx.URL:
+def _naive_target(connection: HTTPConnection) -> httpx.URL:
     return httpx.URL(f"http://dagster{connection.url.path}")
 
 

@@ -87,7 +87,8 @@ def test_a_large_question_is_refused(browser: TestClient) -> None:
 
 def test_a_subscription_goes_both_ways(browser: TestClient) -> None:
     with browser.websocket_connect(SUBSCRIPTIONS, subprotocols=["graphql-ws"], headers={"Origin": ORIGIN}) as socket:
-        assert socket.accepted_subprotocol == "graphql-ws"
+        protocol: str | None = socket.accepted_subprotocol
+        assert protocol == "graphql-ws"
         assert not {"cookie", "authorization", "origin"} & set(socket.receive_json())
         socket.send_text("one")
         assert socket.receive_text() == "echo one"
