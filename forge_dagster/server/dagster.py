@@ -33,6 +33,8 @@ BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a question to Dagster; a large launch configuration has some thousand."""
 MESSAGE_LIMIT = 32 * 1024 * 1024
 """Bytes of one message of a subscription: a page of a run's events."""
+SUBSCRIPTION_S = 300.0
+"""Seconds a subscription lasts. Dagster's page opens another one, for which the session must still be there."""
 _TIMEOUT = httpx.Timeout(120.0, connect=5.0)
 """Seconds. Dagster's own limit on a statement of its database is 15 s."""
 
@@ -110,10 +112,10 @@ class DagsterProxy:
 
 
 async def _first_of(*directions: Coroutine[None, None, None]) -> None:
-    """Run all until one ends."""
+    """Run all until one ends, for SUBSCRIPTION_S at most."""
     tasks = [asyncio.create_task(one) for one in directions]
     try:
-        await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait(tasks, timeout=SUBSCRIPTION_S, return_when=asyncio.FIRST_COMPLETED)
     finally:
         for task in tasks:
             task.cancel()

@@ -21,7 +21,7 @@ class Rates:
 
     token: str = "3000/minute"  # noqa: S105 - a rate
     """Requests of one token, whatever sessions it opened. Forge's own is not counted: it must not wait for itself."""
-    anonymous: str = "1200/minute"
+    anonymous: str = "3000/minute"
     """Requests without a token, of one address: webhooks, pages of the login, and git, which always asks once without."""
     wrong: str = "30/minute"
     """Requests with a token that is not valid, of one address."""

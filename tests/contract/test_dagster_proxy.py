@@ -11,6 +11,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from forge_dagster.errors import PlatformError
 from forge_dagster.hosts.embedded.refusals import Refused
+from forge_dagster.server import dagster
 from forge_dagster.server.dagster import target_of
 from forge_dagster.workspace.sockets import PATH_LIMIT, make_socket_folder, remove_socket_folder, socket_path
 from tests.support.server_app import ORIGIN, ServerApp, dagster_stand_in, server_app
@@ -92,6 +93,15 @@ def test_a_subscription_goes_both_ways(browser: TestClient) -> None:
         assert not {"cookie", "authorization", "origin"} & set(socket.receive_json())
         socket.send_text("one")
         assert socket.receive_text() == "echo one"
+
+
+def test_a_subscription_does_not_outlive_its_session_by_long(browser: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dagster, "SUBSCRIPTION_S", 0.1)
+    headers = {"Origin": ORIGIN}
+    with browser.websocket_connect(SUBSCRIPTIONS, subprotocols=["graphql-ws"], headers=headers) as socket:
+        socket.receive_json()
+        with pytest.raises(WebSocketDisconnect):
+            socket.receive_text()
 
 
 @pytest.mark.parametrize("origin", ["http://127.0.0.1:8080", "http://evil.example", "null"])
