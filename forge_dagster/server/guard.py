@@ -65,6 +65,10 @@ class Guard:
             state["form"] = await self._unmisled(caller.csrf, scope, receive)
 
     async def _by_token(self, connection: HTTPConnection, token: str) -> Caller:
+        """A browser sends a token by itself once somebody has typed it into its password dialogue (Basic)."""
+        if "origin" in connection.headers:
+            from_own_page(connection, self._public_url)
+        _from_nowhere_else(connection)
         login = await run_in_threadpool(self._accounts.login_of, token)
         if login is None:
             self._limiter.wrong(address_of(connection.scope))

@@ -157,6 +157,14 @@ def _csrf_post(served: ServerApp) -> bool:
     return browser.get("/").status_code != 200
 
 
+def _csrf_password(served: ServerApp) -> bool:
+    """The operator once typed the token into the browser's own dialogue; a form can send JSON as text/plain."""
+    headers = {"Origin": _EVIL, "Content-Type": "text/plain"}
+    body = json.dumps({"state": "success"}).encode()
+    url = f"/api/v3/repos/acme/shop/statuses/{'1' * 40}"
+    return served.client().post(url, content=body, headers=headers, auth=("x", served.tokens["olga"])).status_code != 403
+
+
 def _csrf_launch(served: ServerApp) -> bool:
     """A form or a fetch() without preflight that launches a run in Dagster."""
     headers = {"Origin": _EVIL, "Content-Type": "text/plain"}
@@ -402,6 +410,7 @@ ATTACKS = (
         defended=_approved_by("forge/builder-02"),
     ),
     _both("form of another site (CSRF)", "CWE-352", _csrf_post, (guard.Guard, "_unmisled", _unchecked)),
+    _both("form of another site with a remembered password", "CWE-352", _csrf_password, (guard, "from_own_page", _nothing)),
     _with("form of another site launches a run", "CWE-352", _csrf_launch, (guard.Guard, "_unmisled", _unchecked)),
     _with("link launches a run", "CWE-352", _csrf_link, (dagster, "GRAPHQL_METHODS", ("GET", "HEAD", "POST"))),
     _with("socket of another site", "CWE-1385", _hijacked_socket, (guard, "from_own_page", _nothing)),
