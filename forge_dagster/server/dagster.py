@@ -35,8 +35,8 @@ MESSAGE_LIMIT = 32 * 1024 * 1024
 """Bytes of one message of a subscription: a page of a run's events."""
 SUBSCRIPTION_S = 300.0
 """Seconds a subscription lasts. Dagster's page opens another one, for which the session must still be there."""
-_TIMEOUT = httpx.Timeout(120.0, connect=5.0)
-"""Seconds. Dagster's own limit on a statement of its database is 15 s."""
+_TIMEOUT = httpx.Timeout(120.0, connect=30.0)
+"""Seconds; a busy machine may take its time to connect. Dagster's own limit on a statement of its database is 15 s."""
 
 _ASKED = ("accept", "accept-encoding", "accept-language", "content-type", "if-modified-since", "if-none-match", "range")
 """Headers of a request that are passed on; cookies and tokens are not among them."""
@@ -70,7 +70,7 @@ class DagsterProxy:
     @contextlib.asynccontextmanager
     async def connected(self) -> AsyncIterator[None]:
         """Keeps connections for as long as the server runs."""
-        transport = httpx.AsyncHTTPTransport(uds=str(self._socket), limits=httpx.Limits(max_connections=100))
+        transport = httpx.AsyncHTTPTransport(uds=str(self._socket), retries=2)
         none = CookieJar(DefaultCookiePolicy(allowed_domains=[]))  # a client that keeps cookies would send them for others
         async with httpx.AsyncClient(transport=transport, timeout=_TIMEOUT, cookies=none) as self._client:
             yield
@@ -87,7 +87,7 @@ class DagsterProxy:
         try:
             answer = await self._client.send(asked, stream=True)
         except httpx.HTTPError as problem:
-            _LOG.warning("Dagster does not answer: %s", type(problem).__name__)
+            _LOG.warning("Dagster does not answer: %r", problem)
             raise Refused("Dagster's web server does not answer: see forge status", status=502) from problem
         return _Passing(answer)
 
