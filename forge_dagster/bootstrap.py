@@ -21,6 +21,8 @@ from forge_dagster.ports import Checkout, GitHost, Platform, Reviewer, Services,
 
 if TYPE_CHECKING:
     from forge_dagster.hosts.embedded import EmbeddedHost
+    from forge_dagster.hosts.embedded.accounts import Accounts
+    from forge_dagster.hosts.embedded.sessions import Sessions
     from forge_dagster.usecases.check import LocalCheck
     from forge_dagster.workspace.processes import ProcessRun
     from forge_dagster.workspace.supervision import SupervisordSupervision
@@ -116,6 +118,19 @@ def embedded_admin(home: Path) -> "EmbeddedHost":
     return EmbeddedHost(settings.home, run=ProcessRun(home=settings.home, run_id="host"), protected=protected)
 
 
+@contextmanager
+def home_accounts(home: Path | None = None) -> Iterator[tuple["Accounts", "Sessions"]]:
+    """Tokens and browser sessions of a home, whichever hosts it has. Raises ConfigurationError for a home that is none."""
+    folder = home_folder(home)
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no Forge in {folder}", hint="start it first: forge up")
+    host = embedded_admin(folder)
+    try:
+        yield host.accounts, host.sessions
+    finally:
+        host.close()
+
+
 def build_services(home: Path | None = None) -> Services:
     """All that use cases need, built once per process and home. Touches neither network nor database until something is asked.
 
@@ -153,8 +168,13 @@ def _services(home: Path, _process: int) -> Services:
         reviewer=_reviewer(settings, host_of),
         redaction=secrets,
         memo_of=lambda attempt: FolderMemo(home / "memo" / attempt.job.value / attempt.repository),
-        run_url=lambda run_id: f"http://127.0.0.1:{load_settings(home).ports.dagster}/runs/{run_id}",
+        run_url=lambda run_id: f"{people_url(load_settings(home))}/dagster/runs/{run_id}",
     )
+
+
+def people_url(settings: Settings) -> str:
+    """What links that people follow begin with."""
+    return settings.public_url or f"http://127.0.0.1:{settings.ports.server}"
 
 
 def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:

@@ -51,8 +51,6 @@ class Ports(_Section):
     """TCP ports on loopback; 0 lets the system choose when Forge starts."""
 
     server: int = 7730
-    dagster: int = 7731
-    code: int = 7732
     envoy_admin: int = 7733
 
 
@@ -61,6 +59,9 @@ class Settings(_Section):
 
     home: Path
     ports: Ports = Ports()
+    public_url: str = Field(default="", pattern=r"^$|^https?://[A-Za-z0-9.-]+(:[0-9]+)?$")
+    """Where people and agents reach the server from elsewhere, such as `https://forge.example.org`: a proxy of the operator's
+    that ends TLS and passes everything on to `ports.server`. Empty: Forge is for this machine."""
     hosts: tuple[HostSettings, ...] = (HostSettings(),)
     max_parallel_gates: int = Field(default=4, ge=1, le=64)
     poll_s: float = Field(default=30.0, gt=0)

@@ -7,6 +7,7 @@ import psutil
 import pytest
 
 from forge_dagster.cli.demo.load import Load
+from forge_dagster.cli.login_link import login_link
 from forge_dagster.domain.decisions import Decision
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
@@ -106,7 +107,16 @@ def test_the_dagster_ui_shows_the_run_red_and_where_the_fault_is(forge: Whole, r
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
         page = browser.new_page(viewport={"width": 1600, "height": 1200})
+        page.set_default_timeout(60_000)
         page.goto(f"{forge.dagster}/runs/{run}")
+        expect(page.get_by_label("Token of an operator")).to_be_visible(
+            timeout=60_000
+        )  # nobody is shown anything before the login
+        page.goto(login_link(forge.stage.services.settings))
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("link", name=forge.stage.repository).first.click()
+        page.get_by_role("link", name="types").click()
+        expect(page).to_have_url(f"{forge.dagster}/runs/{run}", timeout=60_000)
         expect(page.get_by_text("Failure", exact=True).first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("types failed: 1 finding, src/shop/faulty.py:5").first).to_be_visible(timeout=60_000)
         page.goto(f"{forge.dagster}/assets/types?view=events&partition={forge.stage.repository}%40{rejected[:12]}")

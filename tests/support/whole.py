@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from forge_dagster.cli.answering import dagster_client
 from forge_dagster.cli.demo.changes import shop
 from forge_dagster.cli.demo.stage import AGENT, Stage, clear_stage, prepare_home, set_stage
 from forge_dagster.cli.demo.timeline import Timeline
@@ -93,8 +94,8 @@ class Whole:
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """What Dagster's own API says."""
-        answer = httpx.post(f"{self.dagster}/graphql", json={"query": query, "variables": variables}, timeout=60)
-        answer.raise_for_status()
+        with dagster_client(self.stage.services.settings) as client:
+            answer = client.post("/dagster/graphql", json={"query": query, "variables": variables}).raise_for_status()
         return answer.json()["data"]
 
     def run_status(self, run_id: str) -> str:
