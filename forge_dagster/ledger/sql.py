@@ -7,7 +7,9 @@ from forge_dagster.ledger.decisions import Decisions
 from forge_dagster.ledger.delivery import Delivery
 from forge_dagster.ledger.flaky import FlakyTests
 from forge_dagster.ledger.inbox import Inbox
+from forge_dagster.ledger.log import LogWriter
 from forge_dagster.ledger.outbox import Outbox
+from forge_dagster.ports import Keyring
 
 
 class SqlLedger(Inbox, Attempts, Decisions, FlakyTests, Delivery, Outbox, AuditLog):
@@ -17,8 +19,11 @@ class SqlLedger(Inbox, Attempts, Decisions, FlakyTests, Delivery, Outbox, AuditL
     Each call is one transaction that has the database to itself, so that calls behave as if made one after another.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, keyring: Keyring | None = None) -> None:
+        """`keyring`: signs the log and the statements it names; without one, nothing is signed."""
         self._database = Database(url)
+        self._keyring = keyring
+        self._log = LogWriter(keyring)
 
     def close(self) -> None:
         """Give the connections back."""

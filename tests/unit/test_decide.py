@@ -10,6 +10,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.results import gate_result
 from forge_dagster.errors import HostError, Superseded, UsageError, WorkspaceError
 from forge_dagster.usecases.decide import decide
+from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.examine import LIGHT, examine
 from forge_dagster.usecases.feed_back import JUDGING
 from forge_dagster.usecases.intake import intake
@@ -58,7 +59,7 @@ def test_documents_alone_merge_though_nothing_looked_at_code_and_still_do_when_d
     attempt = world.run(attempt)
     for spec in JUDGING:
         outcome = Outcome.PASSED if spec.name in ("secrets", "integrity") else Outcome.SKIPPED
-        world.ledger.put_result(attempt.id, gate_result(spec.name, outcome, reason="" if outcome is Outcome.PASSED else LIGHT))
+        keep_result(world.services, attempt, gate_result(spec.name, outcome, reason="" if outcome is Outcome.PASSED else LIGHT))
     verdict, _ = decide(world.services, attempt.id, run_id="r1")
     assert verdict.decision is Decision.MERGE, verdict.reasons
     again, _ = decide(world.services, attempt.id, run_id="r1")
@@ -70,7 +71,7 @@ def test_code_that_nothing_looked_at_waits_for_a_person(world: World) -> None:
     attempt = world.run(world.opened())
     for spec in JUDGING:
         if spec.name not in ("secrets", "integrity"):
-            world.ledger.put_result(attempt.id, gate_result(spec.name, Outcome.SKIPPED, reason="no language"))
+            keep_result(world.services, attempt, gate_result(spec.name, Outcome.SKIPPED, reason="no language"))
     assert decide(world.services, attempt.id, run_id="r1")[0].decision is Decision.REVIEW
 
 
