@@ -148,17 +148,35 @@ class Proofs:
         tree: str | None = None,
         limit: int = 100,
     ) -> Iterator[Proven]:
-        """Newest first. Raises EvidenceError at the first that cannot be believed."""
+        """Newest first. Raises EvidenceError at the first that cannot be believed.
+
+        The ledger's columns only find a statement; what it is about is what it says itself.
+        """
+        wanted: dict[str, object] = {
+            "repository": repository if attempt is None else attempt.repository,
+            "attempt": None if attempt is None else attempt.id,
+            "head": head_sha,
+            "tree": tree,
+        }
         for stored in self._ledger.statements(
             kind,
-            repository=repository if attempt is None else attempt.repository,
+            repository=str(wanted["repository"]),
             attempt_id=None if attempt is None else attempt.id,
             name=name,
             head_sha=head_sha,
             tree=tree,
             limit=limit,
         ):
-            yield self.opened(stored)
+            proven = self.opened(stored)
+            said = proven.statement.facts.model_dump()
+            wrong = next((what for what, value in wanted.items() if value is not None and said[what] != value), None)
+            if wrong is None and proven.statement.kind is not kind:
+                wrong = "kind"
+            if wrong is None and name is not None and proven.statement.gate.gate != name:
+                wrong = "gate"
+            if wrong is not None:
+                raise EvidenceError(f"attestation {stored.digest[:12]} is of another {wrong}", hint=VERIFY)
+            yield proven
 
     def is_sealed(self, entry: AuditEntry) -> bool:
         """Whether Forge wrote this entry, in this place."""

@@ -10,7 +10,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.results import gate_result
 from forge_dagster.errors import HostError, Superseded, UsageError, WorkspaceError
 from forge_dagster.usecases.decide import decide
-from forge_dagster.usecases.evidence import keep_result
+from forge_dagster.usecases.evidence import Proofs, keep_result
 from forge_dagster.usecases.examine import LIGHT, examine
 from forge_dagster.usecases.feed_back import JUDGING
 from forge_dagster.usecases.intake import intake
@@ -209,5 +209,10 @@ def test_every_decision_is_audited_with_what_it_rests_on(world: World) -> None:
     assert (review["decision"], merged["decision"], merged["approved_by"]) == ("review", "merge", "operator")
     assert review["head"] == attempt.head_sha
     assert review["tested_tree"] == world.ledger.attempt(attempt.id).tested_tree
-    assert len(review["results"]["lint"]) == 64
+    signed = world.ledger.envelope(review["attestation"])
+    assert signed is not None
+    gates = Proofs(world.services).opened(signed).statement.verdict.gates
+    lint = world.ledger.envelope(gates["lint"])
+    assert lint is not None
+    assert Proofs(world.services).opened(lint).statement.gate.outcome is Outcome.PASSED
     assert set(review["results"]) == {spec.name for spec in JUDGING}
