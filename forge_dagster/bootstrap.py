@@ -20,6 +20,7 @@ from forge_dagster.errors import ConfigurationError, WorkspaceError
 from forge_dagster.ports import Checkout, GitHost, Platform, Reviewer, Services, Supervision
 
 if TYPE_CHECKING:
+    from forge_dagster.domain.log_keys import Signatures
     from forge_dagster.hosts.embedded import EmbeddedHost
     from forge_dagster.hosts.embedded.accounts import Accounts
     from forge_dagster.hosts.embedded.sessions import Sessions
@@ -33,6 +34,9 @@ PORTS_FILE = "ports.json"
 FORGE_TOKEN = "forge-token"  # noqa: S105 - a file name
 WEBHOOK_SECRET = "webhook-secret"  # noqa: S105
 OPERATOR_TOKEN = "operator-token"  # noqa: S105
+
+KEYS_FOLDER = "keys"
+"""Holds what signs for Forge; nothing in a sandbox may see it."""
 
 
 def home_folder(home: Path | None = None) -> Path:
@@ -101,6 +105,20 @@ def redactor(home: Path | None = None) -> Redactor:
     return KnownSecrets(folder, values=values, files=settings.secret_files)
 
 
+def signatures() -> "Signatures":
+    """What checks signatures, without any key of our own."""
+    from forge_dagster.evidence.signatures import Ed25519Signatures
+
+    return Ed25519Signatures()
+
+
+def public_keys(paths: list[Path]) -> Mapping[str, str]:
+    """Key id -> public key of PEM files. Raises ConfigurationError."""
+    from forge_dagster.evidence.keyring import read_public_keys
+
+    return read_public_keys(paths)
+
+
 def supervision(home: Path) -> "SupervisordSupervision":
     """What keeps the long-lived processes of a home running."""
     from forge_dagster.workspace.supervision import SupervisordSupervision
@@ -142,6 +160,8 @@ def build_services(home: Path | None = None) -> Services:
 @functools.lru_cache(maxsize=8)
 def _services(home: Path, _process: int) -> Services:
     from forge_dagster import registry
+    from forge_dagster.evidence.keyless import SigstoreSigner
+    from forge_dagster.evidence.keyring import FolderKeyring
     from forge_dagster.ledger.sql import SqlLedger
     from forge_dagster.signals.envoy import EnvoySignals
     from forge_dagster.workspace.checkout import LocalWorkspace
@@ -151,10 +171,11 @@ def _services(home: Path, _process: int) -> Services:
 
     settings, secrets = load_settings(home), redactor(home)
     hosts = {host.name: _host(host, settings) for host in settings.hosts}
+    keyring = FolderKeyring(home / KEYS_FOLDER)
     keeper, host_of, run_for = supervision(home), _host_finder(settings, hosts), _runs(home, secrets)
     return Services(
         settings=settings,
-        ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}", redaction=secrets),
+        ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}", keyring=keyring, redaction=secrets),
         workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}", redaction=secrets)),
         clock=SystemClock(),
         host_of=host_of,
@@ -169,6 +190,8 @@ def _services(home: Path, _process: int) -> Services:
         redaction=secrets,
         memo_of=lambda attempt: FolderMemo(home / "memo" / attempt.job.value / attempt.repository),
         run_url=lambda run_id: f"{people_url(load_settings(home))}/dagster/runs/{run_id}",
+        keyring=keyring,
+        keyless=SigstoreSigner() if settings.evidence.keyless else None,
     )
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from forge_dagster.cli import approve, check, demo, doctor, down, promote, reject, serve, status, token, up
+from forge_dagster.cli import approve, audit, check, demo, doctor, down, keys, promote, reject, serve, status, token, up
 from forge_dagster.cli.terminal import Terminal, plain
 from forge_dagster.errors import ForgeError, Interrupted
 
@@ -23,6 +23,8 @@ app = typer.Typer(
 for module in (check, demo, up, down, status, approve, reject, promote, doctor):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.command("serve", hidden=True)(serve.command)
 
 

@@ -47,6 +47,15 @@ class ReviewerSettings(_Section):
     """Calls per day over all repositories; beyond it the gate says that its budget is spent."""
 
 
+class EvidenceSettings(_Section):
+    """[evidence]: what a release has to show, and who else signs."""
+
+    unverified_releases: Literal["refuse", "ask"] = "ask"
+    """A release whose tree no verdict let through. "ask": an operator may answer for it (forge audit vouch)."""
+    keyless: bool = False
+    """Whether verdicts and builds are signed by Sigstore as well, where this machine has an identity (extra `keyless`)."""
+
+
 class Ports(_Section):
     """TCP ports on loopback; 0 lets the system choose when Forge starts."""
 
@@ -77,6 +86,7 @@ class Settings(_Section):
     advisories: tuple[Path, ...] = ()
     """Folders or zip files of OSV-format advisories that the operator mirrors (osv.dev, "Data dumps")."""
     reviewer: ReviewerSettings | None = None
+    evidence: EvidenceSettings = EvidenceSettings()
     memo: bool = True
     """Whether a gate whose inputs were judged before is answered from the record."""
     secrets: tuple[Annotated[SecretStr, Field(min_length=MIN_SECRET)], ...] = ()

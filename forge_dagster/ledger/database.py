@@ -172,13 +172,19 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _prepare(writer: Engine, shown_url: str) -> None:
-    """Create the tables, or make sure that they are ours. Raises LedgerError for a newer schema."""
+    """Create the tables, or bring older ones up to date. Raises LedgerError for a newer schema."""
     with writer.begin() as connection:
         tables.metadata.create_all(connection)
         version = connection.execute(select(tables.schema.c.version)).scalar()
         if version is None:
             connection.execute(tables.schema.insert().values(version=tables.SCHEMA_VERSION))
-        elif version != tables.SCHEMA_VERSION:
+            return
+        while version + 1 in tables.MIGRATIONS:
+            version += 1
+            for statement in tables.MIGRATIONS[version]:
+                connection.exec_driver_sql(statement)
+            connection.execute(tables.schema.update().values(version=version))
+        if version != tables.SCHEMA_VERSION:
             raise LedgerError(
                 f"the ledger {shown_url} has schema version {version}; this Forge knows version {tables.SCHEMA_VERSION}",
                 hint="upgrade Forge" if version > tables.SCHEMA_VERSION else "restore the ledger from a backup of this version",

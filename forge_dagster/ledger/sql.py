@@ -8,7 +8,9 @@ from forge_dagster.ledger.decisions import Decisions
 from forge_dagster.ledger.delivery import Delivery
 from forge_dagster.ledger.flaky import FlakyTests
 from forge_dagster.ledger.inbox import Inbox
+from forge_dagster.ledger.log import LogWriter
 from forge_dagster.ledger.outbox import Outbox
+from forge_dagster.ports import Keyring
 
 
 class SqlLedger(Inbox, Attempts, Decisions, FlakyTests, Delivery, Outbox, AuditLog):
@@ -20,8 +22,11 @@ class SqlLedger(Inbox, Attempts, Decisions, FlakyTests, Delivery, Outbox, AuditL
     Each call is one transaction that has the database to itself, so that calls behave as if made one after another.
     """
 
-    def __init__(self, url: str, *, redaction: Redactor = Redaction) -> None:
+    def __init__(self, url: str, *, keyring: Keyring | None = None, redaction: Redactor = Redaction) -> None:
+        """`keyring`: signs the log and the statements it names; without one, nothing is signed. `redaction`: see Database."""
         self._database = Database(url, redaction)
+        self._keyring = keyring
+        self._log = LogWriter(keyring, redaction)
 
     def close(self) -> None:
         """Give the connections back."""

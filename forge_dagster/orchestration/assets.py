@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from forge_dagster import registry
+from forge_dagster.domain.attestations import Kind
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.decisions import Verdict
 from forge_dagster.domain.graph import GATES, GateSpec
@@ -20,6 +21,7 @@ from forge_dagster.orchestration.discretion import told
 from forge_dagster.orchestration.metadata import (
     Metadata,
     attempt_metadata,
+    attestation_metadata,
     gate_metadata,
     plain,
     run_tags,
@@ -131,7 +133,8 @@ def _decide(
     context.instance.add_run_tags(context.run.run_id, dict(run_tags(verdict)))
     for reason in verdict.reasons:
         log(f"- {reason}")
-    return result, verdict_metadata(verdict)
+    signed = services.ledger.statements(Kind.VERDICT, repository=attempt.repository, attempt_id=attempt.id, limit=1)
+    return result, {**verdict_metadata(verdict), **attestation_metadata(signed[0].digest if signed else None)}
 
 
 def _roll_out(

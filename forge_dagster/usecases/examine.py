@@ -29,6 +29,7 @@ from forge_dagster.ports import (
     ServiceStarter,
 )
 from forge_dagster.usecases.deadline import Deadline, limited
+from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.flaky import remembered
 from forge_dagster.usecases.remember import Memory
 from forge_dagster.workspace.circumstances import circumstances
@@ -58,6 +59,7 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
         return earlier.model_copy(update={"cached": True})
     begun = services.clock.monotonic()
     redaction = services.redaction()
+    tree = base = None
     try:
         checkout = services.workspace.checkout(attempt, services.host_of(attempt.repository), log=log)
         context = gate_context(
@@ -85,10 +87,11 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
         result = _conflicting(gate, error) if isinstance(error, Conflict) else _errored(gate, error, log)
         result = result.model_copy(update={"duration_s": services.clock.monotonic() - begun})
     else:
+        tree, base = checkout.tested_tree, checkout.change.base_sha
         result = memory.answer(gate, lambda: examine_gate(context, services.gates))
         memory.keep()
     result = redaction.value(remembered(services, attempt, result))
-    services.ledger.put_result(attempt_id, result)
+    keep_result(services, attempt, result, tree=tree, base=base, log=log)
     return result
 
 
