@@ -24,8 +24,9 @@ class AuditLog:
 
     def record(self, kind: str, body: Mapping[str, Any], at: float) -> AuditEntry:
         """See ports.Ledger. Raises ValueError for a body that is not plain JSON (NaN, infinity)."""
+        plain = self._database.redaction().value(dict(body))
         with self._database.write() as connection:
-            return self._log.append(connection, kind, body, at)
+            return self._log.append(connection, kind, plain, at)
 
     def audit(self, limit: int | None = None, *, kinds: Sequence[str] = ()) -> Iterator[AuditEntry]:
         """See ports.Ledger. Oldest first; with `limit`, only the newest that many (still oldest first)."""

@@ -9,6 +9,7 @@ from typing import Protocol
 from forge_dagster.domain.changes import Attempt, Change
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Project
+from forge_dagster.domain.redaction import Redaction, Redactor
 from forge_dagster.domain.settings import Settings
 from forge_dagster.ports.evidence import KeylessSigner, Keyring
 from forge_dagster.ports.gates import Environments, Gate, ServiceStarter, Tool
@@ -91,6 +92,8 @@ class Services:
     """Whom gate `review` asks; None: the operator has named nobody."""
     services_for: Callable[[str], ServiceStarter] | None = None
     """Gives each Dagster run what starts services for its tests; None: nothing can be started."""
+    redaction: Redactor = Redaction
+    """What is blanked in everything that is written down or shown."""
     memo_of: Callable[[Attempt], Memo] | None = None
     """The record of what gates answered in runs of the same repository and job; None: every gate is asked anew."""
     keyring: Keyring | None = None

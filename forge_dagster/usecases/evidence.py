@@ -42,6 +42,7 @@ def keep_result(
 ) -> None:
     """Store the result with its attestation. A build is signed keyless as well, where that was asked for."""
     at = services.clock.now()
+    result = services.redaction().value(result)  # as the ledger keeps it: what is signed is what is stored
     statement = gate_statement(attempt, result, tree=tree, base=base, at=at)
     body = {
         **_about(attempt),
@@ -59,6 +60,7 @@ def keep_verdict(
 ) -> None:
     """Store the verdict with its attestation; `gates`: gate -> digest of the attestation it rests on."""
     at = services.clock.now()
+    verdict = services.redaction().value(verdict)
     statement = verdict_statement(attempt, verdict, gates=gates, at=at)
     body = {
         **_about(attempt),
