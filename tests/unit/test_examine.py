@@ -221,6 +221,7 @@ class World:
             "tools": (),
             "memo_of": None,
             "reviewer": None,
+            "keyless": None,
             "run_url": lambda run_id: f"http://forge/runs/{run_id}",
         }
         self.services = cast(Services, SimpleNamespace(services_for=None, redaction=Redaction, **fields))
