@@ -29,7 +29,8 @@ _DECIDING = frozenset(
         "pytest_report_teststatus", "pytest_sessionstart", "pytest_sessionfinish", "pytest_collection_modifyitems",
         "pytest_ignore_collect", "pytest_pycollect_makeitem", "pytest_pycollect_makemodule", "pytest_make_collect_report",
         "pytest_collection", "pytest_cmdline_main", "pytest_cmdline_preparse", "pytest_load_initial_conftests",
-        "pytest_deselected", "pytest_generate_tests", "pytest_exception_interact", "pytest_unconfigure", "pytest_itemcollected",
+        "pytest_deselected", "pytest_generate_tests", "pytest_exception_interact", "pytest_unconfigure",
+        "pytest_itemcollected",
     )
 )  # fmt: skip
 _RESULTS = frozenset(
