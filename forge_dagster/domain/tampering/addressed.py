@@ -6,6 +6,12 @@ from collections.abc import Iterator
 from forge_dagster.domain.tampering.signs import Sign, asks
 
 _LONGEST = 4_000
+_WORDS = re.compile(
+    r"review|approve|merge|ignore|disregard|forget|override|you are|do not|<\W*(system|assistant|instruction|.?im_)|\bai\b|llm"
+    r"|model|assistant|INST\]|accept|lgtm",
+    re.IGNORECASE,
+)
+"""Of which a line has one, if it is to meet a pattern."""
 _PATTERNS = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
@@ -33,7 +39,7 @@ def addressed_signs(text: str) -> Iterator[Sign]:
     """Lines that tell a reviewer what to answer."""
     for number, line in enumerate(text.split("\n"), 1):
         shortened = line[:_LONGEST]
-        if any(pattern.search(shortened) for pattern in _PATTERNS):
+        if _WORDS.search(shortened) and any(pattern.search(shortened) for pattern in _PATTERNS):
             message = f"this speaks to whoever reviews the change: {shortened.strip()}"
             key = " ".join(shortened.split())
             yield asks(

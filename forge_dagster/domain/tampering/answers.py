@@ -5,9 +5,10 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from forge_dagster.domain.tampering.python_source import constant, shown
-from forge_dagster.domain.tampering.script_source import LITERALS, line, text, walk
+from forge_dagster.domain.tampering.python_source import constant, shown, walk
+from forge_dagster.domain.tampering.script_source import LITERALS, line, text
 from forge_dagster.domain.tampering.script_source import shown as script_shown
+from forge_dagster.domain.tampering.script_source import walk as script_walk
 from forge_dagster.domain.tampering.signs import Sign, asks
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ _FEWEST = 2
 
 def python_answers(tree: ast.Module, tests: Sequence[str]) -> Iterator[Sign]:
     """Branches and tables of a Python file that give a constant for a constant that a test gives."""
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if (
             isinstance(node, ast.If)
             and isinstance(node.test, ast.Compare)
@@ -44,7 +45,7 @@ def python_answers(tree: ast.Module, tests: Sequence[str]) -> Iterator[Sign]:
 
 def script_answers(root: "Node", tests: Sequence[str]) -> Iterator[Sign]:
     """The same for JavaScript."""
-    for node in walk(root):
+    for node in script_walk(root):
         if node.type != "if_statement":
             continue
         condition = next(iter((node.child_by_field_name("condition") or node).named_children), None)

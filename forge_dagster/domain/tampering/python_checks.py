@@ -132,7 +132,7 @@ def _strength(test: ast.expr) -> tuple[Strength, float | None]:
     if isinstance(test, ast.Constant) or (isinstance(test, (ast.Tuple, ast.List, ast.Dict)) and not isinstance(test, ast.Call)):
         return Strength.NOTHING, None
     if isinstance(test, ast.BoolOp):
-        return min(_strength(part) for part in test.values)[0], None
+        return min(_strength(part)[0] for part in test.values), None
     if isinstance(test, ast.UnaryOp) and isinstance(test.op, ast.Not):
         return (Strength.NOTHING if isinstance(test.operand, ast.Constant) else Strength.KIND), None
     if isinstance(test, ast.Compare) and len(test.ops) == 1:

@@ -15,6 +15,7 @@ from forge_dagster.domain.tampering.python_source import (
     last,
     resolved,
     shown,
+    walk,
     without_docstring,
 )
 from forge_dagster.domain.tampering.signs import Sign, asks, rejects
@@ -57,7 +58,7 @@ def _equal_to_everything(tree: ast.Module) -> Iterator[Sign]:
         elif not {node.id for node in ast.walk(value) if isinstance(node, ast.Name)} & {a.arg for a in function.args.args}:
             told = f"{function.name} looks at neither of the two that it compares"
             yield asks("equals-everything", told, line=function.lineno, fix=fix, key=shown(function))
-    for node in ast.walk(tree):
+    for node in walk(tree):
         lambdas = []
         if isinstance(node, ast.Dict):
             pairs = zip(node.keys, node.values, strict=True)
@@ -84,7 +85,7 @@ def _is_always(value: ast.expr, wanted: bool) -> bool:
 
 
 def _swallowed(tree: ast.Module, *, tests: bool) -> Iterator[Sign]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.With):
             for item in node.items:
                 call = item.context_expr
@@ -147,7 +148,7 @@ def _fails_at_end(body: list[ast.stmt]) -> bool:
 
 
 def _broad_raises(tree: ast.Module) -> Iterator[Sign]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if not (isinstance(node, ast.Call) and last(node.func) in ("raises", "assertRaises") and node.args):
             continue
         first = node.args[0]
@@ -160,7 +161,7 @@ def _broad_raises(tree: ast.Module) -> Iterator[Sign]:
 
 
 def _clock(tree: ast.Module, names: dict[str, str]) -> Iterator[Sign]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Assign):
             for target in node.targets:
                 if isinstance(target, ast.Attribute) and resolved(target, names) in _CLOCKS:
@@ -180,7 +181,7 @@ def _patches_clock(function: Function) -> bool:
 
 def _aware(tree: ast.Module, names: dict[str, str]) -> Iterator[Sign]:
     fix = "let the code do the same whether it is tested or not"
-    for node in ast.walk(tree):
+    for node in walk(tree):
         line = getattr(node, "lineno", None)
         value = node.value if isinstance(node, ast.Constant) else None
         if isinstance(value, str) and value in _OF_TESTS | _PERHAPS_OF_TESTS:

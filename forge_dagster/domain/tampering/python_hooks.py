@@ -19,6 +19,7 @@ from forge_dagster.domain.tampering.python_source import (
     last,
     resolved,
     shown,
+    walk,
 )
 from forge_dagster.domain.tampering.signs import Sign, asks, rejects
 
@@ -90,7 +91,7 @@ def _forces(function: Function) -> str | None:
 
 
 def _plugins(tree: ast.Module, path: str) -> Iterator[Sign]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, (ast.Assign, ast.AnnAssign)):
             targets = node.targets if isinstance(node, ast.Assign) else [node.target]
             if any(dotted(target) in ("pytest_plugins", "collect_ignore", "collect_ignore_glob") for target in targets):
@@ -141,7 +142,7 @@ def _after_fork(function: Function, names: dict[str, str]) -> Iterator[ast.Call]
 
 
 def _patched(tree: ast.Module, names: dict[str, str]) -> Iterator[Sign]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         targets = node.targets if isinstance(node, ast.Assign) else []
         found = [shown(node) for target in targets if isinstance(target, ast.Attribute) and _of_a_tool(resolved(target, names))]
         if isinstance(node, ast.Call) and last(node.func) == "setattr" and node.args:
@@ -161,7 +162,7 @@ def _of_a_tool(name: str) -> bool:
 
 
 def _forged(tree: ast.Module) -> Iterator[Sign]:
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Attribute) and node.attr in ("xmlpath", "junitxml", "_xml"):
             message = f"{shown(node)} reaches for the report that the test runner writes"
             yield rejects("report-forged", message, line=node.lineno, fix="leave the report to the runner")

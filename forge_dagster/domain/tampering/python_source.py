@@ -1,10 +1,11 @@
 """Python as a syntax tree, within limits."""
 
 import ast
+import functools
 import hashlib
 import itertools
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from forge_dagster.domain.tampering.files import MAX_SOURCE
 
@@ -77,14 +78,24 @@ def constant(node: ast.AST | None) -> object:
     return node.value if isinstance(node, ast.Constant) else None
 
 
+@functools.lru_cache(maxsize=2)
+def walk(tree: ast.Module) -> tuple[ast.AST, ...]:
+    """Every node of a file, found once for all who look at it."""
+    return tuple(ast.walk(tree))
+
+
+def _below(tree: ast.AST) -> Iterable[ast.AST]:
+    return walk(tree) if isinstance(tree, ast.Module) else ast.walk(tree)
+
+
 def calls(tree: ast.AST) -> Iterator[ast.Call]:
     """Every call below."""
-    return (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    return (node for node in _below(tree) if isinstance(node, ast.Call))
 
 
 def functions(tree: ast.AST) -> Iterator[Function]:
     """Every function below."""
-    return (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return (node for node in _below(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
 
 
 def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -95,7 +106,7 @@ def without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 def imported(tree: ast.Module) -> dict[str, str]:
     """Local name -> dotted name of what it is imported from, anywhere in the file."""
     names: dict[str, str] = {}
-    for node in ast.walk(tree):
+    for node in walk(tree):
         if isinstance(node, ast.Import):
             for alias in node.names:
                 names[alias.asname or alias.name.partition(".")[0]] = (

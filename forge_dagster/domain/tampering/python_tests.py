@@ -1,6 +1,7 @@
 """The tests that a Python file holds, as its syntax tree tells them."""
 
 import ast
+import functools
 import hashlib
 import re
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from forge_dagster.domain.tampering.python_source import (
     Function,
     calls,
     constant,
+    digest,
     dotted,
     last,
     shown,
@@ -59,7 +61,8 @@ def _fact(node: Function, prefix: str, skips: tuple[str, ...]) -> TestFact:
         id=f"{prefix}{node.name}",
         line=node.lineno,
         body=hashlib.sha256(dumped.encode("utf-8", "surrogatepass")).hexdigest(),
-        checks=(*checks_of(node), *rows_of(node.decorator_list)),
+        whole=digest(node),
+        look=functools.cache(lambda: (*checks_of(node), *rows_of(node.decorator_list))),
         skips=(*skips, *_marks(node.decorator_list), *_called_skips(node)),
         clocks=clocks,
         mocks=mocks,

@@ -1,5 +1,6 @@
 """The tests that a JavaScript or TypeScript file holds, as its syntax tree tells them."""
 
+import functools
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -172,7 +173,8 @@ def _fact(declared: _Call, prefix: str, skips: tuple[str, ...]) -> TestFact:
         id=f"{prefix}{declared.title}",
         line=line(declared.node),
         body=hashlib.sha256((whole or declared.title).encode("utf-8", "surrogatepass")).hexdigest(),
-        checks=(*(checks_in(body) if body is not None else ()), *declared.rows),
+        whole=hashlib.sha256(declared.node.text or b"").hexdigest(),
+        look=functools.cache(lambda: (*(checks_in(body) if body is not None else ()), *declared.rows)),
         skips=(*skips, *called),
         clocks=clocks,
         mocks=mocks,
