@@ -32,7 +32,9 @@ def measure(name: str, examples: Iterable[Example], *, show: bool) -> float:
         total += 1
         wrong += rejected(findings)
         person += asked(findings)
-        plain = not any(is_test(path) or is_configuration(path) or path.startswith(".") for path in {**example.base, **example.head})
+        plain = not any(
+            is_test(path) or is_configuration(path) or path.startswith(".") for path in {**example.base, **example.head}
+        )
         code += plain
         code_asked += plain and asked(findings)
         rules.update({finding.rule for finding in findings if finding.severity is not Severity.NOTE})
@@ -40,7 +42,10 @@ def measure(name: str, examples: Iterable[Example], *, show: bool) -> float:
             if finding.severity is Severity.ERROR:
                 print(f"  rejected: {example.name[:90]}\n    {finding.rule} {finding.place} {finding.message[:200]}")
     share = wrong / total if total else 0.0
-    print(f"{name}: {total} changes, {wrong} rejected ({share:.1%}), {person} asked or rejected ({person / max(total, 1):.0%}); ", end="")
+    print(
+        f"{name}: {total} changes, {wrong} rejected ({share:.1%}), {person} asked or rejected ({person / max(total, 1):.0%}); ",
+        end="",
+    )
     print(f"of {code} without tests and configuration {code_asked} asked ({code_asked / max(code, 1):.0%})")
     print("  " + ", ".join(f"{rule} {count}" for rule, count in rules.most_common(30)))
     return share

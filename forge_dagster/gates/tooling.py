@@ -65,11 +65,13 @@ def tool_gate(name: str) -> ToolGate:
 class RequestExtra:
     """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
 
+    `canary` names the test that must fail (ports.ToolRequest); drawn for each run by the gates of tests.
     `elsewhere`: gives the variables for another tree, the base's, while that is asked about; None: they are the same there.
     """
 
     selection: Selection = field(default_factory=Selection)
     variables: Mapping[str, str] = field(default_factory=dict)
+    canary: str = ""
     elsewhere: Callable[[GateContext], AbstractContextManager[Mapping[str, str]]] | None = None
 
 
@@ -269,6 +271,7 @@ def _request(context: GateContext, found: Located, extra: RequestExtra, *, repor
         cache=cache.resolve(),
         selection=extra.selection,
         variables=extra.variables,
+        canary=extra.canary,
     )
 
 

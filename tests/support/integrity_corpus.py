@@ -1,4 +1,4 @@
-"""Changes to measure the integrity gate with: histories of real repositories, and the judgement of a change without a checkout."""
+"""Changes to measure the integrity gate with: histories of real repositories, and judging a change without a checkout."""
 
 import subprocess
 from collections.abc import Iterator, Mapping

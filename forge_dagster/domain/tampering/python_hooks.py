@@ -38,6 +38,7 @@ _RESULTS = frozenset(
     {"outcome", "exitstatus", "testsfailed", "wasxfail", "longrepr", "failed", "passed", "shouldfail", "excinfo"}
 )
 _FORCING = frozenset({"force_result", "force_exception"})
+_REGISTERING = frozenset({"register", "import_plugin", "unregister"})
 _TOOLS = ("_pytest", "pytest", "pluggy")
 _EXITS = frozenset({"os._exit", "os.abort", "os.execv", "os.execve", "os.execvp", "os.execl", "os.execlp", "posix._exit"})
 _HIDDEN_EXITS = frozenset({"_exit", "abort"})
