@@ -24,6 +24,7 @@ from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
+from forge_dagster.gates.base_configuration import under_base_configuration
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.judging import believed, crash, errored, judged, placed
 from forge_dagster.gates.locating import Located, locate
@@ -118,7 +119,8 @@ def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examin
         with contextlib.nullcontext(extra.variables) if extra.elsewhere is None else extra.elsewhere(there) as variables:
             return run_tool(there, same, replace(extra, selection=selection, variables=variables))
 
-    return attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+    examined = attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+    return under_base_configuration(context, choice, examined, ask)
 
 
 def together(gate: str, parts: Sequence[Examined]) -> GateResult:
