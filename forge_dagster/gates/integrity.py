@@ -30,6 +30,8 @@ from forge_dagster.ports import GateContext
 
 _TEXT_LIMIT = 8 * 1024 * 1024
 """Bytes of a text file that are examined."""
+_PAGES = (b"%PDF-", b"%!PS-Adobe")
+"""How PDF and PostScript (with .ai and .eps) begin, which no language's source can: they hold any bytes, and often no NUL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,7 +106,7 @@ def _in_text(root: Path, path: str, wanted: frozenset[int] | None) -> Iterator[F
         return
     with place.open("rb") as file:
         content = file.read(_TEXT_LIMIT)
-    if content.isascii() or b"\0" in content[:8192]:
+    if content.isascii() or b"\0" in content[:8192] or content.startswith(_PAGES):
         return
     yield from hidden_findings(path, content.decode("utf-8", "replace"), wanted)
 

@@ -234,12 +234,13 @@ def _execute(
         if result.ended == "interrupted":
             raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")
         problem = crash(tool, result, request.timeout_s)
-        reports = read_reports(request.report)
+        reports = read_reports(request.report, context.redaction)
         if problem is None and reports.problem:
             problem = errored(f"{tool.name}: {reports.problem}", hint="make it report less")
         if problem is not None:
             return problem
-        outputs.append(ToolOutput(result=result, reports=reports.files))
+        stdout, stderr = context.redaction.data(result.stdout), context.redaction.data(result.stderr)
+        outputs.append(ToolOutput(result=replace(result, stdout=stdout, stderr=stderr), reports=reports.files))
     return None
 
 

@@ -13,6 +13,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.policy_gates import ServiceSection
 from forge_dagster.domain.project import Language, Project
+from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction
 from forge_dagster.domain.results import GateResult
 from forge_dagster.domain.settings import Settings
 from forge_dagster.ports.platform import Platform
@@ -208,6 +209,8 @@ class GateContext:
     """Starts what integration tests need beside them; None where nothing can be started."""
     reviewer: Reviewer | None = None
     """Whom to ask for an opinion; None: the operator has named nobody."""
+    redaction: Redaction = NOTHING_KNOWN
+    """What is blanked in report files and in the result."""
     settings: Settings | None = None
     """The operator's own settings, where a gate depends on them (advisory databases, reviewer); None: defaults."""
 

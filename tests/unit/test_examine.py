@@ -13,6 +13,7 @@ from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.project import Project
+from forge_dagster.domain.redaction import Redaction
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, Interrupted, Superseded, ToolError, WorkspaceError
@@ -222,7 +223,7 @@ class World:
             "reviewer": None,
             "run_url": lambda run_id: f"http://forge/runs/{run_id}",
         }
-        self.services = cast(Services, SimpleNamespace(services_for=None, **fields))
+        self.services = cast(Services, SimpleNamespace(services_for=None, redaction=Redaction, **fields))
 
     def _gate(self, name: str) -> Callable[[GateContext], GateResult]:
         def act(given: GateContext) -> GateResult:
