@@ -24,6 +24,7 @@ from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
+from forge_dagster.gates.base_configuration import under_base_configuration
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.judging import believed, crash, errored, judged, placed
 from forge_dagster.gates.locating import Located, locate
@@ -65,11 +66,13 @@ def tool_gate(name: str) -> ToolGate:
 class RequestExtra:
     """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
 
+    `canary` names the test that must fail (ports.ToolRequest); drawn for each run by the gates of tests.
     `elsewhere`: gives the variables for another tree, the base's, while that is asked about; None: they are the same there.
     """
 
     selection: Selection = field(default_factory=Selection)
     variables: Mapping[str, str] = field(default_factory=dict)
+    canary: str = ""
     elsewhere: Callable[[GateContext], AbstractContextManager[Mapping[str, str]]] | None = None
 
 
@@ -116,7 +119,8 @@ def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examin
         with contextlib.nullcontext(extra.variables) if extra.elsewhere is None else extra.elsewhere(there) as variables:
             return run_tool(there, same, replace(extra, selection=selection, variables=variables))
 
-    return attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+    examined = attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+    return under_base_configuration(context, choice, examined, ask)
 
 
 def together(gate: str, parts: Sequence[Examined]) -> GateResult:
@@ -270,6 +274,7 @@ def _request(context: GateContext, found: Located, extra: RequestExtra, *, repor
         cache=cache.resolve(),
         selection=extra.selection,
         variables=extra.variables,
+        canary=extra.canary,
     )
 
 

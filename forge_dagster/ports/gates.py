@@ -76,6 +76,8 @@ class ToolRequest:
     """Checkout of the base revision, for tools that `needs_base`; None where there is none."""
     beside: Mapping[str, Path] = field(default_factory=dict)
     """Programs of Forge's own toolbox that the tool asked for, by their package; without those that cannot be had."""
+    canary: str = ""
+    """Drawn for this run: names the test that a runner adds, which must fail; "": none is added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
