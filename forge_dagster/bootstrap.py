@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, cast
 from forge_dagster.domain.graph import GateSpec, Job
 from forge_dagster.domain.policy import POLICY_FILE
 from forge_dagster.domain.releases import slug
-from forge_dagster.domain.settings import HostSettings, Ports, Settings
+from forge_dagster.domain.settings import HostSettings, Ports, SandboxSettings, Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE, parse_settings
 from forge_dagster.errors import ConfigurationError, WorkspaceError
 from forge_dagster.ports import Checkout, GitHost, Platform, Reviewer, Services, Supervision
@@ -121,11 +121,11 @@ def _services(home: Path, _process: int) -> Services:
 
     settings = load_settings(home)
     hosts = {host.name: _host(host, settings) for host in settings.hosts}
-    keeper, host_of, run_for = supervision(home), _host_finder(settings, hosts), _runs(home)
+    keeper, host_of, run_for = supervision(home), _host_finder(settings, hosts), _runs(home, settings.sandbox)
     return Services(
         settings=settings,
         ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}"),
-        workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}")),
+        workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}", sandbox=settings.sandbox)),
         clock=SystemClock(),
         host_of=host_of,
         hosts=hosts,
@@ -150,7 +150,7 @@ def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
     return made
 
 
-def _runs(home: Path) -> "Callable[[str], ProcessRun]":
+def _runs(home: Path, sandbox: SandboxSettings) -> "Callable[[str], ProcessRun]":
     """One Run per Dagster run in this process, so that cancelling reaches the tools of every gate."""
     from forge_dagster.workspace.processes import ProcessRun
 
@@ -160,7 +160,7 @@ def _runs(home: Path) -> "Callable[[str], ProcessRun]":
     def run_for(run_id: str) -> ProcessRun:
         with lock:
             if run_id not in made:
-                made[run_id] = ProcessRun(home=home, run_id=run_id)
+                made[run_id] = ProcessRun(home=home, run_id=run_id, sandbox=sandbox)
             return made[run_id]
 
     return run_for
@@ -253,12 +253,13 @@ def local_check(
         raise WorkspaceError(
             f"cannot make {home}: {error.strerror or error}", hint="set FORGE_HOME to a writable folder"
         ) from error
-    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}")
+    settings = load_settings(home)
+    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", sandbox=settings.sandbox)
     try:
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
             checkout = local_checkout(path, base, head, run)
             _refuse_broken_policy(checkout)
-            settings, environments, clock = load_settings(home), LocalWorkspace(home, run).environments, SystemClock()
+            environments, clock = LocalWorkspace(home, run).environments, SystemClock()
             memory = Memory(
                 memo=FolderMemo(home / "memo" / "check" / slug(str(path.resolve()))),
                 checkout=checkout,

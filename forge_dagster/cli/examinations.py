@@ -60,7 +60,7 @@ def examine_machine(home: Path) -> tuple[Examination, ...]:
 
 def version_of(run: Run, argv: tuple[str, ...]) -> tuple[int, ...] | None:
     """The first version number that a program prints; None where there is none."""
-    done = run.run(Command(argv=argv, cwd=Path("/"), timeout_s=30))
+    done = run.run(Command(argv=argv, cwd=Path("/"), timeout_s=30, trusted=True))
     match = re.search(rb"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout + done.stderr) if done.exit_code == 0 else None
     return None if match is None else tuple(int(part) for part in match.groups() if part is not None)
 

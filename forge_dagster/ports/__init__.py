@@ -12,6 +12,7 @@ from forge_dagster.ports.gates import (
     ToolOutput,
     ToolReport,
     ToolRequest,
+    environment_folders,
 )
 from forge_dagster.ports.host import CheckRun, Commit, GitHost, HostRemark, PullRequest
 from forge_dagster.ports.ledger import AuditEntry, Errand, Event, Ledger
@@ -63,4 +64,5 @@ __all__ = [
     "ToolRequest",
     "Traffic",
     "Workspace",
+    "environment_folders",
 ]

@@ -108,7 +108,13 @@ class Installer:
             "YARN_IGNORE_PATH": "1",  # the Yarn in the repository's own tree is code of the change
             "CI": "1",
         }
-        command = Command(argv=argv, cwd=folder, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S)
+        caches = tuple(self._cache / f"{name}-{self._domain}" for name in ("npm", "pnpm", "yarn"))
+        for cache in caches:
+            cache.mkdir(parents=True, exist_ok=True)
+        command = Command(
+            argv=argv, cwd=folder, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S, writes=caches,
+            reads=(Path(argv[0]).parents[2],) if Path(argv[0]).is_absolute() else (),  # the package manager's own folder
+        )  # fmt: skip
         result = self._run.run(command, log=log)
         if result.ended == "interrupted":
             raise Interrupted("the installation was stopped")

@@ -52,7 +52,7 @@ class PythonInstaller:
         self._run = run
         self._domain = domain
 
-    def interpreter(self, plan: PythonPlan, project: Path, log: Log) -> str:
+    def interpreter(self, plan: PythonPlan, log: Log) -> str:
         """Forge's own Python where the project accepts it, so that results do not depend on what else is installed."""
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
@@ -66,7 +66,9 @@ class PythonInstaller:
         if accepted and (wanted is None or f"{own}.".startswith(f"{wanted[0]}.")):
             return sys.executable
         for request in (*((wanted[0],) if wanted else ()), *((plan.requires_python,) if plan.requires_python else ())):
-            found = self._uv(("python", "find", "--no-project", "--system", "--", request), project, log=lambda _: None)
+            # trusted: it looks at the interpreters of this machine, from a folder with nothing of the project
+            asking = ("python", "find", "--no-project", "--system", "--", request)
+            found = self._uv(asking, self._home, log=lambda _: None, trusted=True)
             if found.exit_code == 0:
                 return found.stdout.decode().strip()
         if accepted:
@@ -80,19 +82,22 @@ class PythonInstaller:
     def venv(self, target: Path, interpreter: str, log: Log) -> None:
         """Make an empty environment. Raises WorkspaceError."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        result = self._uv(("venv", "--no-project", "--quiet", "--python", interpreter, str(target)), target.parent, log=log)
+        making = ("venv", "--no-project", "--quiet", "--python", interpreter, str(target))
+        result = self._uv(making, target.parent, log=log, trusted=True)
         _succeeded(result, f"a virtual environment of {interpreter}")
 
     def sync(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
         """Make `target` what uv.lock says. Raises WorkspaceError."""
+        self.venv(target, interpreter, log)
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
         packages = ("--all-packages",) if plan.workspace else ()
         common = ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages)
-        result = self._uv((*common, "--all-extras", "--all-groups"), project, log=log, environment=environment)
+        everything = (*common, "--all-extras", "--all-groups")
+        result = self._uv(everything, project, log=log, environment=environment, writes=(target,))
         if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
             log("not everything can be installed together; only the extras that checks need are")
             chosen = [option for name in plan.extras for option in ("--extra", name)]
-            result = self._uv((*common, *chosen), project, log=log, environment=environment)
+            result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,))
         _succeeded(result, "the project's uv.lock")
 
     def install_plan(self, target: Path, plan: PythonPlan, constraints: tuple[str, ...], project: Path, log: Log) -> None:
@@ -102,7 +107,8 @@ class PythonInstaller:
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                result = self._install(target, project, _install_arguments(attempt, constraints, Path(scratch)), log)
+                arguments = _install_arguments(attempt, constraints, Path(scratch))
+                result = self._install(target, project, arguments, log, reads=(Path(scratch),))
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -112,7 +118,8 @@ class PythonInstaller:
                 log("the project itself cannot be installed in place; it is put on the path instead")
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
-                result = self._install(target, project, _install_arguments(bare, constraints, Path(scratch)), log)
+                arguments = _install_arguments(bare, constraints, Path(scratch))
+                result = self._install(target, project, arguments, log, reads=(Path(scratch),))
                 _put_on_path(target, project)
         _succeeded(result, "the project's dependencies")
 
@@ -142,7 +149,8 @@ class PythonInstaller:
     def install_locked(self, target: Path, lock: Path, log: Log) -> None:
         """Fill `target` from a requirements file with hashes. Raises WorkspaceError."""
         _succeeded(
-            self._install(target, lock.parent, ("--require-hashes", "--no-deps", "-r", str(lock)), log), "Forge's own tools"
+            self._install(target, target, ("--require-hashes", "--no-deps", "-r", str(lock)), log, reads=(lock,)),
+            "Forge's own tools",
         )
 
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
@@ -152,26 +160,40 @@ class PythonInstaller:
             result = self._install(target, Path(scratch), ("--only-binary", ":all:", "-r", listed), log)
         _succeeded(result, " ".join(requirements))
 
-    def _install(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log) -> ProcessResult:
+    def _install(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = ()
+    ) -> ProcessResult:
         python = str(target / "bin" / "python")
-        return self._uv(("pip", "install", "--no-progress", "--python", python, *arguments), cwd, log=log)
+        installing = ("pip", "install", "--no-progress", "--python", python, *arguments)
+        return self._uv(installing, cwd, log=log, writes=(target,), reads=reads)
 
     def _uv(
-        self, arguments: tuple[str, ...], cwd: Path, *, log: Log, environment: Mapping[str, str] | None = None
+        self,
+        arguments: tuple[str, ...],
+        cwd: Path,
+        *,
+        log: Log,
+        environment: Mapping[str, str] | None = None,
+        writes: Sequence[Path] = (),
+        reads: Sequence[Path] = (),
+        trusted: bool = False,
     ) -> ProcessResult:
+        cache = self._home / "cache" / f"uv-{self._domain}"
+        cache.mkdir(parents=True, exist_ok=True)
         variables = {
-            "UV_CACHE_DIR": str(self._home / "cache" / f"uv-{self._domain}"),
+            "UV_CACHE_DIR": str(cache),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",
             # a hard link would let what runs in an environment change the cache, and so every later environment
-            "UV_LINK_MODE": "hardlink" if self._domain == "local" else "copy",
-            # worth its second where the environment is used again and again, not for the one run of a server's checkout
-            "UV_COMPILE_BYTECODE": "1" if self._domain == "local" else "0",
+            "UV_LINK_MODE": "copy",
+            # what is run from an environment cannot write there, so it would be compiled again each time
+            "UV_COMPILE_BYTECODE": "1",
             **(environment or {}),
         }
         command = Command(
-            argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S
-        )
+            argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S,
+            writes=(cache, *writes), reads=tuple(reads), trusted=trusted,
+        )  # fmt: skip
         result = self._run.run(command, log=log)
         if result.ended == "interrupted":
             raise Interrupted("the installation was stopped")

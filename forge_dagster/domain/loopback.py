@@ -1,0 +1,25 @@
+"""Which ports of this machine the variables that are given to a process speak of."""
+
+from collections.abc import Mapping
+from urllib.parse import urlsplit
+
+_NAMES = ("PGPORT", "POSTGRES_PORT")
+_LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def loopback_ports(variables: Mapping[str, str]) -> tuple[int, ...]:
+    """The ports in addresses on loopback, and in libpq's variables (postgresql.org, "Environment Variables"); sorted."""
+    found: set[int] = set()
+    for name, value in variables.items():
+        if name in _NAMES and value.isascii() and value.isdigit():
+            found.add(int(value))
+        if "://" not in value:
+            continue
+        try:
+            address = urlsplit(value)
+            port = address.port
+        except ValueError:
+            continue
+        if address.hostname in _LOOPBACK and port is not None:
+            found.add(port)
+    return tuple(sorted(port for port in found if 0 < port < 65536))
