@@ -94,6 +94,18 @@ def cage(settings: SandboxSettings) -> Cage | None:
     return Cage(folders=tuple(made))
 
 
+def described() -> tuple[str, str]:
+    """How limits are set on this machine, and what to do where that is less than it could be."""
+    found = {name: hierarchy.version for hierarchy in hierarchies() for name in hierarchy.controllers}
+    if {"memory", "pids"} <= found.keys():
+        names = ", ".join(f"{name} (v{version})" for name, version in sorted(found.items()))
+        return f"limits by control groups: {names}", ""
+    advice = (
+        "run Forge by root, or where systemd has delegated memory, pids and cpu to it, for limits on all processes together"
+    )
+    return "limits on memory per process, not on all together; on processes of the sandbox; none on processors", advice
+
+
 def memory_limit(settings: SandboxSettings) -> int:
     """Bytes."""
     if settings.memory_mib:
