@@ -84,11 +84,11 @@ def webhook_secrets(settings: Settings) -> Mapping[str, str]:
     return made
 
 
-def supervision(home: Path) -> "SupervisordSupervision":
-    """What keeps the long-lived processes of a home running."""
+def supervision(home: Path, sandbox: SandboxSettings | None = None) -> "SupervisordSupervision":
+    """What keeps the long-lived processes of a home running; `sandbox`: for those of a change (default: confined)."""
     from forge_dagster.workspace.supervision import SupervisordSupervision
 
-    return SupervisordSupervision(home)
+    return SupervisordSupervision(home, sandbox=sandbox)
 
 
 def embedded_admin(home: Path) -> "EmbeddedHost":
@@ -121,7 +121,7 @@ def _services(home: Path, _process: int) -> Services:
 
     settings = load_settings(home)
     hosts = {host.name: _host(host, settings) for host in settings.hosts}
-    keeper, host_of, run_for = supervision(home), _host_finder(settings, hosts), _runs(home, settings.sandbox)
+    keeper, host_of, run_for = supervision(home, settings.sandbox), _host_finder(settings, hosts), _runs(home, settings.sandbox)
     return Services(
         settings=settings,
         ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}"),

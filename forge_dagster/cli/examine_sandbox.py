@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 from forge_dagster.cli.examination import Examination
 from forge_dagster.domain.settings import SandboxSettings
@@ -30,7 +31,7 @@ def examine_sandbox(settings: SandboxSettings, home: Path) -> Iterator[Examinati
         for escape in try_to_escape(settings, home):
             found = f"tried to {escape.tried}: {'stopped' if escape.held else 'GOT OUT'} ({escape.seen})"
             advice = "" if escape.held else "do not run changes of others on this machine; report this"
-            state = "fine" if escape.held else "missing"
+            state: Literal["fine", "missing"] = "fine" if escape.held else "missing"
             rows.append(Examination(name=f"- {escape.name}", state=state, found=found, advice=advice))
     except WorkspaceError as error:
         yield Examination(name="sandbox", state="missing", found=error.message, advice=error.hint)

@@ -78,7 +78,12 @@ class Program:
     log: Path
     restart: bool = True
     stop_wait_s: float = 10.0
-    """Seconds between SIGTERM and SIGKILL."""
+    """Seconds between SIGTERM and SIGKILL; in a sandbox everything ends at SIGTERM."""
+    trusted: bool = False
+    """Forge's own program, or what the operator has released: it runs with Forge's rights. Else it runs as a Command does."""
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+    listens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

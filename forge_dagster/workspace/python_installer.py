@@ -11,6 +11,7 @@ from pathlib import Path
 
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
+from forge_dagster.workspace.install_caches import install_cache
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import normalised, requirement_name
 
@@ -45,7 +46,11 @@ def versions_in(environment: Path) -> dict[str, str]:
 
 
 class PythonInstaller:
-    """Installs for one trust domain; caches are kept apart by domain."""
+    """Installs for one trust domain; caches are kept apart by domain.
+
+    What can be installed without running anything of it comes through the domain's cache. What has to be built runs code of the
+    project, or of what it names, and gets a cache of its own that is gone afterwards: nothing that it leaves there is ever read.
+    """
 
     def __init__(self, home: Path, run: Run, *, domain: str) -> None:
         self._home = home
@@ -53,7 +58,7 @@ class PythonInstaller:
         self._domain = domain
 
     def interpreter(self, plan: PythonPlan, log: Log) -> str:
-        """Forge's own Python where the project accepts it, so that results do not depend on what else is installed."""
+        """Forge's own Python where the project accepts it, so that results do not depend on what else there is."""
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         own = platform.python_version()
@@ -93,11 +98,14 @@ class PythonInstaller:
         packages = ("--all-packages",) if plan.workspace else ()
         common = ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages)
         everything = (*common, "--all-extras", "--all-groups")
-        result = self._uv(everything, project, log=log, environment=environment, writes=(target,))
+        ready = ("--no-build", "--no-install-workspace")
+        self._uv((*everything, *ready), project, log=log, environment=environment, writes=(target,))
+        result = self._uv(everything, project, log=log, environment=environment, writes=(target,), builds=True)
         if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
             log("not everything can be installed together; only the extras that checks need are")
             chosen = [option for name in plan.extras for option in ("--extra", name)]
-            result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,))
+            self._uv((*common, *chosen, *ready), project, log=log, environment=environment, writes=(target,))
+            result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,), builds=True)
         _succeeded(result, "the project's uv.lock")
 
     def install_plan(self, target: Path, plan: PythonPlan, constraints: tuple[str, ...], project: Path, log: Log) -> None:
@@ -107,8 +115,7 @@ class PythonInstaller:
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                arguments = _install_arguments(attempt, constraints, Path(scratch))
-                result = self._install(target, project, arguments, log, reads=(Path(scratch),))
+                result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log)
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -118,8 +125,7 @@ class PythonInstaller:
                 log("the project itself cannot be installed in place; it is put on the path instead")
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
-                arguments = _install_arguments(bare, constraints, Path(scratch))
-                result = self._install(target, project, arguments, log, reads=(Path(scratch),))
+                result = self._install_in_two(target, project, bare, constraints, Path(scratch), log)
                 _put_on_path(target, project)
         _succeeded(result, "the project's dependencies")
 
@@ -160,12 +166,25 @@ class PythonInstaller:
             result = self._install(target, Path(scratch), ("--only-binary", ":all:", "-r", listed), log)
         _succeeded(result, " ".join(requirements))
 
+    def _install_in_two(
+        self, target: Path, project: Path, plan: PythonPlan, constraints: tuple[str, ...], scratch: Path, log: Log
+    ) -> ProcessResult:
+        """First what is there as wheels, through the domain's cache, then the rest; what is there already stays."""
+        ready = replace(plan, editable=False, requirements=(*plan.requirements, *(plan.own_requirements or ())))
+        arguments = _install_arguments(ready, constraints, scratch)
+        if arguments and not (plan.editable and plan.own_requirements is None):
+            done = self._install(target, project, ("--only-binary", ":all:", *arguments), log, reads=(scratch,))
+            if done.exit_code == 0 and not plan.editable:
+                return done
+        arguments = _install_arguments(plan, constraints, scratch)
+        return self._install(target, project, arguments, log, reads=(scratch,), builds=True)
+
     def _install(
-        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = ()
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = (), builds: bool = False
     ) -> ProcessResult:
         python = str(target / "bin" / "python")
         installing = ("pip", "install", "--no-progress", "--python", python, *arguments)
-        return self._uv(installing, cwd, log=log, writes=(target,), reads=reads)
+        return self._uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=builds)
 
     def _uv(
         self,
@@ -177,9 +196,22 @@ class PythonInstaller:
         writes: Sequence[Path] = (),
         reads: Sequence[Path] = (),
         trusted: bool = False,
+        builds: bool = False,
     ) -> ProcessResult:
-        cache = self._home / "cache" / f"uv-{self._domain}"
-        cache.mkdir(parents=True, exist_ok=True)
+        with install_cache(self._home / "cache", f"uv-{self._domain}", own=builds) as cache:
+            return self._uv_with(cache, arguments, cwd, log, environment or {}, (*writes, cache), tuple(reads), trusted)
+
+    def _uv_with(
+        self,
+        cache: Path,
+        arguments: tuple[str, ...],
+        cwd: Path,
+        log: Log,
+        environment: Mapping[str, str],
+        writes: tuple[Path, ...],
+        reads: tuple[Path, ...],
+        trusted: bool,
+    ) -> ProcessResult:
         variables = {
             "UV_CACHE_DIR": str(cache),
             "UV_PYTHON_DOWNLOADS": "never",
@@ -188,11 +220,11 @@ class PythonInstaller:
             "UV_LINK_MODE": "copy",
             # what is run from an environment cannot write there, so it would be compiled again each time
             "UV_COMPILE_BYTECODE": "1",
-            **(environment or {}),
+            **environment,
         }
         command = Command(
             argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S,
-            writes=(cache, *writes), reads=tuple(reads), trusted=trusted,
+            writes=writes, reads=reads, trusted=trusted,
         )  # fmt: skip
         result = self._run.run(command, log=log)
         if result.ended == "interrupted":

@@ -77,7 +77,7 @@ def connects(url: str) -> bool:
 def test_a_command_is_asked_before_it_is_killed(run: ProcessRun, tmp_path: Path) -> None:
     asks = "trap 'echo bye > said; exit 7' TERM; echo up; while :; do sleep 0.05; done"
     lines: list[str] = []
-    with serving(run, Command(argv=("sh", "-c", asks), cwd=tmp_path), log=lines.append) as served:
+    with serving(run, Command(argv=("sh", "-c", asks), cwd=tmp_path, trusted=True), log=lines.append) as served:
         wait_until(lambda: lines == ["up"])
         assert served.over is None
     result = served.stop()
@@ -88,7 +88,9 @@ def test_a_command_is_asked_before_it_is_killed(run: ProcessRun, tmp_path: Path)
 
 def test_one_that_does_not_listen_is_killed(run: ProcessRun, tmp_path: Path) -> None:
     deaf = "trap '' TERM; echo $$ > pid; while :; do sleep 0.05; done"
-    with serving(run, Command(argv=("sh", "-c", deaf), cwd=tmp_path), log=lambda _line: None, grace_s=0.2) as served:
+    with serving(
+        run, Command(argv=("sh", "-c", deaf), cwd=tmp_path, trusted=True), log=lambda _line: None, grace_s=0.2
+    ) as served:
         wait_until(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip())
     result = served.stop()
     assert result is not None
@@ -97,7 +99,7 @@ def test_one_that_does_not_listen_is_killed(run: ProcessRun, tmp_path: Path) -> 
 
 
 def test_stopping_the_run_ends_what_it_serves(run: ProcessRun, tmp_path: Path) -> None:
-    with serving(run, Command(argv=("sleep", "300"), cwd=tmp_path), log=lambda _line: None) as served:
+    with serving(run, Command(argv=("sleep", "300"), cwd=tmp_path, trusted=True), log=lambda _line: None) as served:
         run.stop()
         wait_until(lambda: served.over is not None)
     assert served.over is not None

@@ -102,7 +102,7 @@ class Sandbox:
         bubblewrap = _needed("bwrap", INSTALL)
         stage = stage_for(command.cwd)
         etc = self._etc(private, stage)
-        inside = dict(environment) | {"HOME": HOME, "TMPDIR": SCRATCH}
+        inside = dict(environment) | {"HOME": HOME, "TMPDIR": SCRATCH} | dict(command.environment)
         with contextlib.ExitStack() as stack:
             outer, inner, shown = self._doors(command, inside, private / f"doors-{number}", stack)
             view = view_of(command, program, inside, more=self._settings.reads, etc=etc)
