@@ -48,8 +48,8 @@ def versions_in(environment: Path) -> dict[str, str]:
 class PythonInstaller:
     """Installs for one trust domain; caches are kept apart by domain.
 
-    What can be installed without running anything of it comes through the domain's cache. What has to be built runs code of the
-    project, or of what it names, and gets a cache of its own that is gone afterwards: nothing that it leaves there is ever read.
+    What can be installed without running anything of it comes through the domain's cache. What has to be built runs code of
+    the project, or of what it names, and has a cache of its own that is gone afterwards: what it leaves there nobody reads.
     """
 
     def __init__(self, home: Path, run: Run, *, domain: str) -> None:
