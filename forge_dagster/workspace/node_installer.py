@@ -70,8 +70,8 @@ class Installer:
             if not (trusted or scripts):
                 _refuse_plugins(folder)
             frozen = "--immutable" if node.lock_file else "--no-immutable"
-            arguments = (program, "install", frozen)
-            self._execute(arguments, folder, what=what, scripts=scripts, log=log, runs_code=trusted or scripts)
+            linking = (program, "install", frozen)
+            self._execute(linking, folder, what=what, scripts=scripts, log=log, runs_code=trusted or scripts)
 
     def npm(self, arguments: tuple[str, ...], folder: Path, *, what: str, scripts: bool = False, log: Log) -> None:
         """Run npm in `folder`. Raises WorkspaceError."""

@@ -189,7 +189,7 @@ class ProcessRun:
         self, command: Command, program: Path, environment: Mapping[str, str], number: int
     ) -> contextlib.AbstractContextManager[Enclosed]:
         if command.trusted or not self._sandbox.confines:
-            argv = (str(program), *command.argv[1:])
+            argv = (*death_signal(), str(program), *command.argv[1:])
             return contextlib.nullcontext(Enclosed(argv=argv, cwd=command.cwd, environment=environment))
         return self._sandbox.enclosed(command, program, environment, private=self._private(), number=number)
 
@@ -256,7 +256,7 @@ class ProcessRun:
 
 def _start(enclosed: Enclosed, command: Command, mark: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [*death_signal(), *enclosed.argv],
+        enclosed.argv,
         cwd=enclosed.cwd,
         env={**enclosed.environment, MARK: mark},
         stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,

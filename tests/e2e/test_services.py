@@ -10,6 +10,7 @@ import sys
 import threading
 from pathlib import Path
 
+import psutil
 import pytest
 
 from forge_dagster.domain.policy_gates import ServiceSection
@@ -60,6 +61,11 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path, run: ProcessRun) -> Place:
     return Place(tmp_path, run)
+
+
+def processes_on(folder: str) -> list[int]:
+    """Those with `folder` in their command line: the server, and what stands around its sandbox."""
+    return [process.pid for process in psutil.process_iter(["cmdline"]) if folder in " ".join(process.info["cmdline"] or [])]
 
 
 def connects(url: str) -> bool:
@@ -302,9 +308,8 @@ class TestPostgres:
         ) as process:
             assert process.stdout is not None
             given = json.loads(process.stdout.readline())
-            pid = int((Path(given["folder"]) / "data" / "postmaster.pid").read_text().splitlines()[0])
-            assert start_time(pid) is not None
+            assert processes_on(given["folder"])
             os.kill(process.pid, signal.SIGKILL)
-        wait_until(lambda: start_time(pid) is None, timeout_s=10)
+        wait_until(lambda: not processes_on(given["folder"]), timeout_s=30)
         reap(home)
         assert not Path(given["folder"]).exists()

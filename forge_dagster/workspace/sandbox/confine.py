@@ -23,6 +23,7 @@ from forge_dagster.workspace.sandbox.limits import Cage, cage, memory_limit
 from forge_dagster.workspace.sandbox.registries import registry_hosts
 from forge_dagster.workspace.sandbox.stage import Stage, mount_points, plain_python, stage_for
 from forge_dagster.workspace.sandbox.view import Bind, View, made_up, view_of
+from forge_dagster.workspace.starting import death_signal
 
 INSTALL = "apt-get install bubblewrap"
 """The line that helps where it is missing (Debian, Ubuntu)."""
@@ -33,8 +34,13 @@ _FLAGS = (
     "--unshare-all", "--unshare-user", "--disable-userns", "--cap-drop", "ALL", "--die-with-parent", "--new-session",
     "--clearenv", "--hostname", "sandbox",
 )  # fmt: skip
-_ENTER_CAGE = 'while [ "$1" != -- ]; do echo 0 >"$1" || exit 126; shift; done; shift; exec "$@"'
-"""Constant: what varies are its arguments."""
+_ENTER = (
+    'ulimit -c 0; ulimit -f "$1" || exit 126; shift; '
+    'while [ "$1" != -- ]; do echo 0 >"$1" || exit 126; shift; done; shift; exec "$@"'
+)
+"""Limits the size of files, enters the control groups and becomes the command. Constant: what varies are its arguments."""
+_BLOCK = 512
+"""Bytes; what `ulimit -f` counts (POSIX, "ulimit")."""
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "http_proxy", "https_proxy", "npm_config_proxy", "npm_config_https_proxy",
                     "YARN_HTTP_PROXY", "YARN_HTTPS_PROXY")  # fmt: skip
 _NO_PROXY_VARIABLES = (
@@ -71,7 +77,7 @@ class _Bubblewrapped(Enclosed):
             return replace(result, ended="missing", exit_code=None)
         if result.exit_code == 1 and said.startswith("bwrap: "):
             raise WorkspaceError(f"the sandbox could not be made: {said.splitlines()[0]}", hint=_hint(said))
-        if self.cage is not None and result.exit_code == 126 and "cgroup.procs" in said:
+        if result.exit_code == 126 and said.startswith(("/bin/sh: ", "sh: ")) and ("cgroup.procs" in said or "ulimit" in said):
             raise WorkspaceError(f"the sandbox's limits could not be set: {said.splitlines()[0]}", hint="run `forge doctor`")
         if result.exit_code - 128 in _FATAL:
             return replace(result, ended="exited", exit_code=128 - result.exit_code)
@@ -119,8 +125,8 @@ class Sandbox:
                 stack.callback(limits.remove)
             yield _Bubblewrapped(
                 argv=(
-                    *outer, *_entering(limits), *(() if stage is None else stage.entering), *_file_limit(self._settings),
-                    bubblewrap, "--args", str(given[0]), "--",
+                    *(death_signal() if stage is None else ()), *outer, *_entering(self._settings, limits),
+                    *(() if stage is None else stage.entering), bubblewrap, "--args", str(given[0]), "--",
                     *_process_limits(self._settings, limits), *inner, str(program), *command.argv[1:],
                 ),
                 cwd=Path("/"),
@@ -202,15 +208,11 @@ def _is_roots(path: Path) -> bool:
         return False
 
 
-def _entering(limits: Cage | None) -> tuple[str, ...]:
-    return () if limits is None else ("/bin/sh", "-c", _ENTER_CAGE, "sh", *limits.doors, "--")
-
-
-def _file_limit(settings: SandboxSettings) -> tuple[str, ...]:
+def _entering(settings: SandboxSettings, limits: Cage | None) -> tuple[str, ...]:
     size = settings.file_mib * 2**20
     hard = resource.getrlimit(resource.RLIMIT_FSIZE)[1]
     size = size if hard == resource.RLIM_INFINITY else min(size, hard)
-    return (_needed("prlimit", "apt-get install util-linux"), f"--fsize={size}:{size}", "--core=0:0", "--")
+    return ("/bin/sh", "-c", _ENTER, "sh", str(size // _BLOCK), *(() if limits is None else limits.doors), "--")
 
 
 def _process_limits(settings: SandboxSettings, limits: Cage | None) -> tuple[str, ...]:
@@ -218,7 +220,7 @@ def _process_limits(settings: SandboxSettings, limits: Cage | None) -> tuple[str
     if limits is not None:
         return ()
     data = memory_limit(settings)
-    return ("/usr/bin/prlimit", f"--nproc={settings.processes}:{settings.processes}", f"--data={data}:{data}", "--")
+    return ("prlimit", f"--nproc={settings.processes}:{settings.processes}", f"--data={data}:{data}", "--")
 
 
 def _upstream_proxy(command: Command) -> dict[str, str]:

@@ -8,7 +8,8 @@ Run as `doors.py DOOR... -- COMMAND...`, outside of a sandbox and inside of it. 
     serving:SOCKET=PORT as `out`, from when something listens on PORT: only then is SOCKET made
     registry:SOCKET=HOSTS  a proxy (RFC 9110, CONNECT and absolute forms) at SOCKET to HOSTS ("host:port,host:port") alone
 
-The doors are kept by a child in the same process group; when it cannot open one, it ends the command.
+The doors are kept by a child in the same process group, for as long as the command lives; when it cannot open one, it ends the
+command.
 """
 
 import contextlib
@@ -20,9 +21,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable
-from urllib.parse import SplitResult, unquote, urlsplit
+
+TYPE_CHECKING = False  # without `typing`, which takes longer to import than all that is done here
+if TYPE_CHECKING:
+    from urllib.parse import SplitResult
 
 _POLL_S = 0.02
+_LIFE_POLL_S = 0.25
 _HEAD_LIMIT = 64 * 1024
 _AT_ONCE = 256
 _CONNECT_S = 30.0
@@ -115,6 +120,8 @@ def _accept(listening: socket.socket, serve: Callable[[socket.socket], None]) ->
 
 
 def _proxied(accepted: socket.socket, hosts: frozenset[str]) -> None:
+    from urllib.parse import urlsplit
+
     with accepted, contextlib.suppress(OSError, ValueError):
         accepted.settimeout(_CONNECT_S)
         head, rest = _head(accepted)
@@ -161,7 +168,7 @@ def _head(stream: socket.socket) -> tuple[bytes, bytes]:
     return head, rest
 
 
-def _forwarded(head: bytes, method: str, address: SplitResult, *, whole: bool) -> bytes:
+def _forwarded(head: bytes, method: str, address: "SplitResult", *, whole: bool) -> bytes:
     """The request as the registry (or, `whole`, the machine's own proxy) gets it, and the only one on its connection."""
     path = address.geturl() if whole else (address.path or "/") + (f"?{address.query}" if address.query else "")
     dropped = (b"proxy-", b"connection:", b"keep-alive:", b"host:")
@@ -179,6 +186,8 @@ def _chosen_proxy(host: str, *, secure: bool) -> str | None:
 
 def _upstream(host: str, port: int, *, through: bool) -> socket.socket:
     """A connection to the registry, or to the proxy that this machine itself uses for it."""
+    from urllib.parse import unquote, urlsplit
+
     proxy = _chosen_proxy(host, secure=through)
     if proxy is None:
         return socket.create_connection((host, port), timeout=_CONNECT_S)
@@ -253,7 +262,8 @@ def _keep(doors: list[str], tell: int, command: int) -> None:
         for door in doors:
             if door.startswith(("served:", "serving:")):
                 threading.Thread(target=_open_late, args=(door, command), daemon=True).start()
-        signal.pause()
+        while os.getppid() == command:
+            time.sleep(_LIFE_POLL_S)
     except OSError as error:
         _give_up(error, command)
 
