@@ -19,9 +19,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from forge_dagster import registry
-from forge_dagster.domain.loopback import loopback_ports
 from forge_dagster.domain.outcomes import Outcome, worst
 from forge_dagster.domain.project import Project
+from forge_dagster.domain.reach import loopback_ports
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed

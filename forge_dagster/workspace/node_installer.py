@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forge_dagster.domain.project import NodeProject
+from forge_dagster.domain.reach import ALLOW, REFUSED
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.install_caches import install_cache
@@ -180,6 +181,8 @@ def _failure(result: ProcessResult, argv: tuple[str, ...], what: str) -> Workspa
     said = "\n".join([line for line in text.splitlines() if line.strip() and "complete log of this run" not in line][:12])[
         :1500
     ]
+    if REFUSED in text:
+        return WorkspaceError(f"{what} could not be installed:\n{said}", hint=ALLOW)
     offline = re.search(r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|network|getaddrinfo", said)
     hint = "check the network, the proxy and the registry" if offline else "correct package.json or its lock file"
     return WorkspaceError(

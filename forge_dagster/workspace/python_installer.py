@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from forge_dagster.domain.reach import ALLOW, REFUSED
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.install_caches import install_cache
@@ -276,6 +277,8 @@ def _succeeded(result: ProcessResult, what: str) -> None:
         raise WorkspaceError(f"installing {what} took longer than {INSTALL_TIMEOUT_S:.0f} s", hint="check the network")
     said = [line.strip() for line in result.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     text = "\n".join(said[-12:])[-1500:] or f"it ended with {result.exit_code}"
+    if REFUSED in text:
+        raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=ALLOW)
     offline = re.search(r"error sending request|Failed to fetch|dns error|Connect|timed out", text)
     hint = "check the network, the proxy and the package index" if offline else "correct what the project declares, or its lock"
     raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=hint)

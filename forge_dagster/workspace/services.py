@@ -12,8 +12,8 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from forge_dagster.domain.loopback import loopback_ports
 from forge_dagster.domain.policy_gates import ServiceSection
+from forge_dagster.domain.reach import loopback_ports
 from forge_dagster.errors import Interrupted, ServiceFailed, SetupFailed, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.postgres import Login, PortTaken, login, postgres

@@ -5,6 +5,8 @@ import os
 import shutil
 from pathlib import Path
 
+from forge_dagster.errors import WorkspaceError
+
 
 def find_program(name: str, *, path: str, cwd: Path) -> Path | None:
     """The executable file that `name` means: looked up in `path`, or relative to `cwd` when it holds a slash."""
@@ -27,3 +29,15 @@ def death_signal() -> tuple[str, ...]:
     if found is None or "busybox" in os.path.realpath(found):
         return ()
     return (found, "--pdeathsig", "KILL", "--")
+
+
+@functools.cache
+def needed_program(name: str, line: str) -> str:
+    """Where a program is that sandboxes are made with; `line` installs it. Raises WorkspaceError."""
+    found = shutil.which(name)
+    if found is None:
+        raise WorkspaceError(
+            f"the sandbox cannot be had: there is no {name} on this machine, and nothing of a change runs without a sandbox",
+            hint=line,
+        )
+    return found

@@ -1,7 +1,6 @@
 """The sandbox: what a process of a change sees, writes, reaches and leaves behind."""
 
 import contextlib
-import fcntl
 import os
 import socket
 import subprocess
@@ -15,8 +14,9 @@ import pytest
 from forge_dagster.domain.settings import SandboxSettings
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Command, ProcessResult
-from forge_dagster.workspace import sandbox
 from forge_dagster.workspace.processes import ProcessRun
+from forge_dagster.workspace.starting import needed_program
+from tests.support.holding import is_free
 from tests.support.waiting import wait_until
 
 _HOLD = "exec 9>held; flock 9; echo x > begun; exec sleep 300"
@@ -40,16 +40,6 @@ def sh(script: str, cwd: Path, **options: object) -> Command:
 def said(run: ProcessRun, script: str, cwd: Path, **options: object) -> str:
     done = run.run(sh(script, cwd, **options))
     return (done.stdout + done.stderr).decode()
-
-
-def is_free(lock: Path) -> bool:
-    """Whether nobody holds `lock` any more, and so the process that did is gone."""
-    with lock.open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return False
-    return True
 
 
 def test_it_runs_as_nobody_with_no_rights_and_sees_little(run: ProcessRun, tree: Path, tmp_path: Path) -> None:
@@ -246,13 +236,13 @@ def test_files_are_limited(tmp_path: Path, tree: Path) -> None:
 def test_without_bubblewrap_nothing_of_a_change_runs(
     run: ProcessRun, tree: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    sandbox.confine._needed.cache_clear()
+    needed_program.cache_clear()
     monkeypatch.setattr("shutil.which", lambda *_, **__: None)
     try:
         with pytest.raises(WorkspaceError, match="sandbox cannot be had") as raised:
             run.run(Command(argv=("/bin/sh", "-c", "echo x > ran"), cwd=tree))
     finally:
-        sandbox.confine._needed.cache_clear()
+        needed_program.cache_clear()
     assert "apt-get install bubblewrap" in raised.value.hint
     assert not (tree / "ran").exists()
     lowered = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=SandboxSettings(kind="none"))

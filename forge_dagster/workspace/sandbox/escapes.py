@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forge_dagster.domain.settings import SandboxSettings
+from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Command, ProcessResult
 from forge_dagster.workspace.processes import ProcessRun
 
@@ -79,6 +80,9 @@ def try_to_escape(settings: SandboxSettings, home: Path) -> Iterator[Escape]:
         secret.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         secret.write_text(word)
         cell = _Cell(run=run, tree=folder / "tree", secret=secret, word=word)
+        begun = cell.sh("echo begun")
+        if begun.stdout != b"begun\n":  # else nothing would get out of it, since nothing runs
+            raise WorkspaceError(f"nothing can be run in the sandbox: {_last(begun)}", hint="see [sandbox] in settings.toml")
         for attempt in _ATTEMPTS:
             yield attempt(cell)
     finally:

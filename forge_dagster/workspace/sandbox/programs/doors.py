@@ -130,7 +130,9 @@ def _proxied(accepted: socket.socket, hosts: frozenset[str]) -> None:
         address = urlsplit(f"//{target}" if tunnel else target)
         host, port = (address.hostname or "").rstrip(".").lower(), address.port or (443 if tunnel else 80)
         if f"{host}:{port}" not in hosts:
-            said = f"Forge lets an installation reach package registries only, and {host}:{port} is none of this machine's"
+            said = f"{host}:{port} is no package registry of this machine"
+            sys.stderr.write(f"forge: {said!r}\n"[:500])
+            sys.stderr.flush()
             _answer(accepted, b"403 Forbidden", said)
             return
         if not tunnel and (method not in ("GET", "HEAD") or address.scheme != "http"):

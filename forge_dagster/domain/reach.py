@@ -1,8 +1,11 @@
-"""Which ports of this machine the variables that are given to a process speak of."""
+"""What a confined process may reach: the ports of this machine that its variables speak of, and package registries."""
 
 from collections.abc import Mapping
 from urllib.parse import urlsplit
 
+REFUSED = "is no package registry of this machine"
+"""How the proxy that installations go through ends its sentence about a host that it does not let them reach."""
+ALLOW = "if it is one of yours, add it to [sandbox] hosts in settings.toml"
 _NAMES = ("PGPORT", "POSTGRES_PORT")
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
