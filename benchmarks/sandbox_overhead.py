@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from forge_dagster.ports import Command  # noqa: E402
+from forge_dagster.ports import Command, ProcessResult  # noqa: E402
 from forge_dagster.workspace.processes import ProcessRun  # noqa: E402
 
 TARGET_MS = 100.0
@@ -36,7 +36,7 @@ def main() -> int:
         cache.mkdir()
         run = ProcessRun(home=Path(folder) / "home", run_id="benchmark")
         more = {"reads": (Path(sys.prefix),), "writes": (cache,)}
-        ways: dict[str, Callable[[], object]] = {
+        ways: dict[str, Callable[[], ProcessResult]] = {
             "outside": lambda: run.run(Command(argv=("true",), cwd=tree, trusted=True)),
             "sandbox": lambda: run.run(Command(argv=("true",), cwd=tree, **more)),  # type: ignore[arg-type]
             "sandbox with one port": lambda: run.run(Command(argv=("true",), cwd=tree, reaches=(5432,), **more)),  # type: ignore[arg-type]
@@ -57,10 +57,12 @@ def main() -> int:
     return 0 if added < TARGET_MS else 1
 
 
-def _measured(action: Callable[[], object]) -> tuple[float, float]:
+def _measured(action: Callable[[], ProcessResult]) -> tuple[float, float]:
     """Wall and processor milliseconds, those of the processes that ended included."""
     begun, before = time.perf_counter(), _used()
-    action()
+    done = action()
+    if done.exit_code != 0:
+        raise RuntimeError(f"true ended with {done.exit_code}: {done.stderr!r}")
     return (time.perf_counter() - begun) * 1e3, (_used() - before) * 1e3
 
 

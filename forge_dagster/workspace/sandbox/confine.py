@@ -45,7 +45,7 @@ class Sandbox:
         """How to start `program` in place of `command.argv[0]`. Raises WorkspaceError where the sandbox cannot be had."""
         in_container = self._settings.kind == "container"
         stage = None if in_container else stage_for(command.cwd)
-        etc = self._etc(private, stage)
+        etc = self._etc(private, stage, network=command.network)
         inside = dict(environment) | {"HOME": HOME, "TMPDIR": SCRATCH} | dict(command.environment)
         with contextlib.ExitStack() as stack:
             opening, inner, doors = self._doors(command, inside, private / f"doors-{number}", stack)
@@ -58,20 +58,20 @@ class Sandbox:
                 doors=doors,
                 opening=opening,
                 inner=inner,
-                outside={"PATH": os.defpath, "LANG": "C.UTF-8"} | _upstream_proxy(command),
+                outside={"PATH": os.defpath, "LANG": "C"} | _upstream_proxy(command),
             )
             if in_container:
                 yield contained(plan, stack, folder=private, number=number)
             else:
                 yield bubblewrapped(plan, stage, stack)
 
-    def _etc(self, private: Path, stage: Stage | None) -> Path:
-        """The folder with the made-up files of /etc."""
+    def _etc(self, private: Path, stage: Stage | None, *, network: bool) -> Path:
+        """The folder that is shown as /etc, made once per run."""
         uid, gid = (os.geteuid(), os.getegid()) if stage is None else (stage.uid, stage.gid)
-        folder = private / f"etc-{uid}"
+        folder = private / f"etc-{uid}{'-network' if network else ''}"
         with self._lock:
             if not folder.exists():
-                made_up(folder, uid=uid, gid=gid)
+                made_up(folder, uid=uid, gid=gid, network=network)
         return folder
 
     def _doors(

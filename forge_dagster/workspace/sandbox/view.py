@@ -4,6 +4,7 @@ import configparser
 import functools
 import os
 import shutil
+import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ _NETWORK_FILES = (
     "npm_config_cafile",
 )  # fmt: skip
 """Variables of a command with network (network.py) that name files it must be able to read."""
-_NETWORK_ETC = ("/etc/pip.conf", "/etc/npmrc", "/etc/uv")
+_NETWORK_ETC = ("pip.conf", "npmrc", "uv")
+"""What tells package managers of this machine's registries."""
 _KEPT_SECTIONS = ("core", "extensions")
 _DROPPED_KEYS = frozenset(
     (
@@ -68,9 +70,8 @@ class View:
 
 def view_of(command: Command, program: Path, environment: Mapping[str, str], *, more: Iterable[Path], etc: Path) -> View:
     """What `command` sees. `program` is the file that it runs, `more` what the operator adds, `etc` what is made up."""
-    binds, links = list(_system()), dict(_system_links())
-    binds += [Bind(target=Path("/etc") / file.name, source=file) for file in sorted(etc.iterdir())]
-    reads = [*_forges_own(), *more, *command.reads, *_place_of(program), *(_network(environment) if command.network else ())]
+    binds, links = [*_system(), *_forges_own(), Bind(target=Path("/etc"), source=etc)], dict(_system_links())
+    reads = [*more, *command.reads, *_place_of(program), *(_network(environment) if command.network else ())]
     writes = [path for path in (command.cwd, *command.writes) if path != Path("/")]
     for path in writes:
         reads += _repository_above(path)
@@ -86,9 +87,13 @@ def view_of(command: Command, program: Path, environment: Mapping[str, str], *, 
     return View(binds=tuple(sorted(chosen.values(), key=lambda bind: len(bind.target.parts))), links=links, texts=texts)
 
 
-def made_up(folder: Path, *, uid: int, gid: int) -> None:
-    """Write what stands in /etc of every sandbox into `folder`: one user with that number and no neighbours."""
+def made_up(folder: Path, *, uid: int, gid: int, network: bool) -> None:
+    """Write the sandbox's /etc into the new `folder`: one user with that number and no neighbours, and copies of what everybody
+    may read of the system's. One folder, since every further bind costs each command a millisecond.
+    """
     folder.mkdir()
+    for name in (*_ETC, *(_NETWORK_ETC if network else ())):
+        _copy_public(Path("/etc") / name, folder / name)
     user = "" if uid == 0 else f"forge:x:{uid}:{gid}:Forge:/tmp/home:/bin/sh\n"
     group = "" if gid == 0 else f"forge:x:{gid}:\n"
     (folder / "passwd").write_text(f"root:x:0:0:root:/:/bin/false\n{user}")
@@ -96,6 +101,25 @@ def made_up(folder: Path, *, uid: int, gid: int) -> None:
     (folder / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost\n")
     (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     (folder / "host.conf").write_text("multi on\n")
+
+
+def _copy_public(source: Path, target: Path) -> None:
+    """Copy a file, a link or a folder, without what only its owner may read."""
+    try:
+        if source.is_symlink():
+            target.symlink_to(source.readlink())
+            return
+        mode = source.stat().st_mode
+        if not mode & stat.S_IROTH:
+            return
+        if stat.S_ISREG(mode):
+            shutil.copyfile(source, target)
+        elif stat.S_ISDIR(mode):
+            target.mkdir()
+            for entry in os.scandir(source):
+                _copy_public(Path(entry.path), target / entry.name)
+    except FileNotFoundError:
+        return
 
 
 def _needed(binds: Iterable[Bind]) -> dict[Path, Bind]:
@@ -118,7 +142,6 @@ def _needed(binds: Iterable[Bind]) -> dict[Path, Bind]:
 @functools.cache
 def _system() -> tuple[Bind, ...]:
     found = [Path("/usr"), *(Path(name) for name in (*_SYSTEM, *_STORES) if not Path(name).is_symlink())]
-    found += [Path("/etc") / name for name in _ETC]
     return tuple(Bind(target=path, source=path.resolve(), system=True) for path in found if path.exists())
 
 
@@ -128,7 +151,7 @@ def _system_links() -> Mapping[str, str]:
 
 
 @functools.cache
-def _forges_own() -> tuple[Path, ...]:
+def _forges_own() -> tuple[Bind, ...]:
     """Forge's package with its rules and programs, the environment that it runs in, and the interpreters."""
     own = [_FORGE, Path(sys.prefix), Path(sys.base_prefix)]
     for name in ("node", "npm"):
@@ -138,7 +161,7 @@ def _forges_own() -> tuple[Path, ...]:
             if folder is not None and (folder / "lib/node_modules").is_dir() and (folder / "bin").is_dir():
                 own.append(folder)
                 break
-    return tuple(own)
+    return tuple(bind for path in own for bind in _bind(path, writable=False))
 
 
 def _place_of(program: Path) -> Iterator[Path]:
@@ -149,7 +172,6 @@ def _place_of(program: Path) -> Iterator[Path]:
 
 
 def _network(environment: Mapping[str, str]) -> Iterator[Path]:
-    yield from map(Path, _NETWORK_ETC)
     for name in _NETWORK_FILES:
         for part in environment.get(name, "").replace(",", " ").split():
             if part.startswith("/"):
