@@ -14,7 +14,7 @@ from forge_dagster.domain.graph import GateSpec, Job
 from forge_dagster.domain.policy import POLICY_FILE, POLICY_LIMIT
 from forge_dagster.domain.redaction import Redactor
 from forge_dagster.domain.releases import slug
-from forge_dagster.domain.settings import HostSettings, Ports, Settings
+from forge_dagster.domain.settings import HostSettings, Ports, SandboxSettings, Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE, parse_settings
 from forge_dagster.errors import ConfigurationError, WorkspaceError
 from forge_dagster.ports import Checkout, GitHost, Platform, Reviewer, Services, Supervision
@@ -119,11 +119,11 @@ def public_keys(paths: list[Path]) -> Mapping[str, str]:
     return read_public_keys(paths)
 
 
-def supervision(home: Path) -> "SupervisordSupervision":
-    """What keeps the long-lived processes of a home running."""
+def supervision(home: Path, sandbox: SandboxSettings | None = None) -> "SupervisordSupervision":
+    """What keeps the long-lived processes of a home running; `sandbox`: for those of a change (default: confined)."""
     from forge_dagster.workspace.supervision import SupervisordSupervision
 
-    return SupervisordSupervision(home)
+    return SupervisordSupervision(home, sandbox=sandbox)
 
 
 def embedded_admin(home: Path) -> "EmbeddedHost":
@@ -166,17 +166,17 @@ def _services(home: Path, _process: int) -> Services:
     from forge_dagster.signals.envoy import EnvoySignals
     from forge_dagster.workspace.checkout import LocalWorkspace
     from forge_dagster.workspace.memo import FolderMemo
-    from forge_dagster.workspace.processes import ProcessRun, SystemClock
+    from forge_dagster.workspace.processes import SystemClock
     from forge_dagster.workspace.services import LocalServices
 
     settings, secrets = load_settings(home), redactor(home)
     hosts = {host.name: _host(host, settings) for host in settings.hosts}
-    keyring = FolderKeyring(home / KEYS_FOLDER)
-    keeper, host_of, run_for = supervision(home), _host_finder(settings, hosts), _runs(home, secrets)
+    keyring, keeper = FolderKeyring(home / KEYS_FOLDER), supervision(home, settings.sandbox)
+    host_of, run_for = _host_finder(settings, hosts), _runs(home, secrets, settings.sandbox)
     return Services(
         settings=settings,
         ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}", keyring=keyring, redaction=secrets),
-        workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}", redaction=secrets)),
+        workspace=LocalWorkspace(home, run_for(f"workspace-{os.getpid()}")),
         clock=SystemClock(),
         host_of=host_of,
         hosts=hosts,
@@ -209,7 +209,7 @@ def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
     return made
 
 
-def _runs(home: Path, redaction: Redactor) -> "Callable[[str], ProcessRun]":
+def _runs(home: Path, redaction: Redactor, sandbox: SandboxSettings) -> "Callable[[str], ProcessRun]":
     """One Run per Dagster run in this process, so that cancelling reaches the tools of every gate."""
     from forge_dagster.workspace.processes import ProcessRun
 
@@ -219,7 +219,7 @@ def _runs(home: Path, redaction: Redactor) -> "Callable[[str], ProcessRun]":
     def run_for(run_id: str) -> ProcessRun:
         with lock:
             if run_id not in made:
-                made[run_id] = ProcessRun(home=home, run_id=run_id, redaction=redaction)
+                made[run_id] = ProcessRun(home=home, run_id=run_id, redaction=redaction, sandbox=sandbox)
             return made[run_id]
 
     return run_for
@@ -312,13 +312,13 @@ def local_check(
         raise WorkspaceError(
             f"cannot make {home}: {error.strerror or error}", hint="set FORGE_HOME to a writable folder"
         ) from error
-    secrets = redactor(home)
-    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", redaction=secrets)
+    settings, secrets = load_settings(home), redactor(home)
+    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", redaction=secrets, sandbox=settings.sandbox)
     try:
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
             checkout = local_checkout(path, base, head, run)
             _refuse_broken_policy(checkout)
-            settings, environments, clock = load_settings(home), LocalWorkspace(home, run).environments, SystemClock()
+            environments, clock = LocalWorkspace(home, run).environments, SystemClock()
             memory = Memory(
                 memo=FolderMemo(home / "memo" / "check" / slug(str(path.resolve()))),
                 checkout=checkout,

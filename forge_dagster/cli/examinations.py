@@ -6,14 +6,15 @@ import re
 import shutil
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from forge_dagster import bootstrap
+from forge_dagster.cli.examination import Examination
+from forge_dagster.cli.examine_sandbox import examine_sandbox
 from forge_dagster.cli.programs import services
 from forge_dagster.cli.starting import is_free
-from forge_dagster.domain.settings import Settings
+from forge_dagster.domain.settings import SandboxSettings, Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE
 from forge_dagster.errors import ForgeError
 from forge_dagster.ports import Command, Run
@@ -30,37 +31,29 @@ DISK_ADVISED = 5 * 2**30
 """Bytes free in the home: environments, checkouts and releases of a few repositories."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Examination:
-    """One thing looked at. `missing`: Forge does not work without it; `note`: something works less well."""
-
-    name: str
-    state: Literal["fine", "note", "missing"]
-    found: str
-    advice: str = ""
-
-
 def examine_machine(home: Path) -> tuple[Examination, ...]:
     """Everything, in the order in which it is worth reading."""
     from forge_dagster.workspace.processes import ProcessRun
 
     run = ProcessRun(home=None, run_id="doctor")
-    found = [_python(), _git(run), _node(run), _uv(run), _envoy(run), _home(home), _disk(home), _sandbox()]
+    found = [_python(), _git(run), _node(run), _uv(run), _envoy(run), _home(home), _disk(home)]
     found += _optional(run)
     try:
         settings = bootstrap.load_settings(home)
     except ForgeError as error:
         found.append(Examination(name="settings", state="missing", found=error.message, advice=error.hint))
+        found += examine_sandbox(SandboxSettings(), home)
     else:
         where = home / SETTINGS_FILE
         found.append(Examination(name="settings", state="fine", found=str(where) if where.exists() else "defaults"))
+        found += examine_sandbox(settings.sandbox, home)
         found += _ports(settings)
     return tuple(found)
 
 
 def version_of(run: Run, argv: tuple[str, ...]) -> tuple[int, ...] | None:
     """The first version number that a program prints; None where there is none."""
-    done = run.run(Command(argv=argv, cwd=Path("/"), timeout_s=30))
+    done = run.run(Command(argv=argv, cwd=Path("/"), timeout_s=30, trusted=True))
     match = re.search(rb"(\d+)\.(\d+)(?:\.(\d+))?", done.stdout + done.stderr) if done.exit_code == 0 else None
     return None if match is None else tuple(int(part) for part in match.groups() if part is not None)
 
@@ -152,19 +145,6 @@ def _disk(home: Path) -> Examination:
     if free < DISK_ADVISED:
         return Examination(name="disk", state="note", found=found, advice="5 GiB leave room for environments and releases")
     return Examination(name="disk", state="fine", found=found)
-
-
-def _sandbox() -> Examination:
-    """Said plainly, since people will ask: this version runs tools as the user who runs Forge."""
-    if sys.platform != "linux":
-        found = f"none on {sys.platform}"
-    else:
-        bubblewrap = shutil.which("bwrap")
-        found = f"not used yet ({'bwrap is here' if bubblewrap else 'bwrap is not installed'})"
-    advice = (
-        "tools run with your rights: judge only repositories that you would run yourself, or run Forge in a machine of its own"
-    )
-    return Examination(name="sandbox", state="note", found=found, advice=advice)
 
 
 def _optional(run: Run) -> Iterator[Examination]:

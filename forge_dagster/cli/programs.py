@@ -73,6 +73,7 @@ def services(settings: Settings, inherited: Mapping[str, str]) -> tuple[Service,
             environment=variables,
             log=settings.home / "logs" / f"{name}.log",
             stop_wait_s=stop_wait_s,
+            trusted=True,
         )
 
     workspace = ("-w", str(folder / "workspace.yaml"))

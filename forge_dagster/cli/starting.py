@@ -200,6 +200,7 @@ def _dagster(settings: Settings, say: Say) -> None:
             cwd=folder,
             environment=environment(settings, os.environ),
             timeout_s=300,
+            trusted=True,
         )
     )
     if done.exit_code != 0:

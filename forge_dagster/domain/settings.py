@@ -63,6 +63,27 @@ class Ports(_Section):
     envoy_admin: int = 7733
 
 
+class SandboxSettings(_Section):
+    """[sandbox]: how processes that touch a change's content are confined. Only the operator's file can lower it.
+
+    `kind` "container" runs them by `engine` ("docker", "podman") in an empty image that sees the same folders; "none" runs them
+    with Forge's own rights. Limits are those of one command with all that it starts; `memory_mib` 0 is three quarters of the
+    machine's memory, `cpus` 0 all its cores. `file_mib` is the largest file that it may write, `scratch_mib` the size of its
+    private /tmp. `hosts` ("host" or "host:port") may be reached by installs besides the package registries of this machine,
+    `reads` are folders that everything sees besides, such as a language's toolchain.
+    """
+
+    kind: Literal["bubblewrap", "container", "none"] = "bubblewrap"
+    engine: Literal["docker", "podman"] = "docker"
+    memory_mib: int = Field(default=0, ge=0)
+    processes: int = Field(default=2048, ge=16)
+    cpus: float = Field(default=0.0, ge=0)
+    file_mib: int = Field(default=8192, ge=1)
+    scratch_mib: int = Field(default=2048, ge=16)
+    hosts: tuple[str, ...] = ()
+    reads: tuple[Path, ...] = ()
+
+
 class Settings(_Section):
     """Everything Forge needs to know about the machine it runs on. `home` holds all state."""
 
@@ -87,6 +108,7 @@ class Settings(_Section):
     """Folders or zip files of OSV-format advisories that the operator mirrors (osv.dev, "Data dumps")."""
     reviewer: ReviewerSettings | None = None
     evidence: EvidenceSettings = EvidenceSettings()
+    sandbox: SandboxSettings = SandboxSettings()
     memo: bool = True
     """Whether a gate whose inputs were judged before is answered from the record."""
     secrets: tuple[Annotated[SecretStr, Field(min_length=MIN_SECRET)], ...] = ()

@@ -134,11 +134,14 @@ def _production_modules(context: GateContext, node: NodeProject, tree: Path) -> 
     if shutil.which(command[0]) is None and shutil.which("corepack") is not None:
         command = ("corepack", *command)
     cache = context.cache / "build" if context.cache is not None else context.scratch / "cache"
+    cache.mkdir(parents=True, exist_ok=True)
     variables = {"npm_config_cache": str(cache / "npm"), "npm_config_audit": "false", "npm_config_fund": "false"}
     variables |= {"npm_config_store_dir": str(cache / "pnpm"), "YARN_CACHE_FOLDER": str(cache / "yarn"), "CI": "1"}
     context.log(f"installing the production dependencies: {' '.join(command)}")
     cwd = tree / node.directory
-    done = context.run.run(Command(argv=command, cwd=cwd, environment=variables, network=True), log=context.log)
+    done = context.run.run(
+        Command(argv=command, cwd=cwd, environment=variables, network=True, writes=(tree, cache)), log=context.log
+    )
     if done.ended == "interrupted":
         raise Interrupted("the build was interrupted", hint="start it again when you are ready")
     if done.ended != "exited" or done.exit_code != 0:

@@ -5,6 +5,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from urllib.parse import urlsplit
 
 from forge_dagster.domain.openapi import API_DOCUMENT, API_URL, OpenApiDocument, openapi_document
@@ -19,7 +20,7 @@ from forge_dagster.domain.services import (
 )
 from forge_dagster.errors import ServiceFailed, SetupFailed, WorkspaceError
 from forge_dagster.gates.suites import tree_text
-from forge_dagster.ports import GateContext
+from forge_dagster.ports import GateContext, environment_folders
 
 Variables = Mapping[str, str]
 
@@ -99,11 +100,13 @@ class Surroundings:
         programs = any(section.command or section.setup for section in services.values())
         with contextlib.ExitStack() as stack:
             try:
+                variables, reads = _repository_environment(context) if programs else ({}, ())
                 starting = context.services.started(
                     services,
                     root=context.root,
                     folder=context.scratch / name,
-                    variables={**(_repository_variables(context) if programs else {}), **(around or {})},
+                    variables={**variables, **(around or {})},
+                    reads=reads,
                     run=context.run,
                     log=lambda line: context.log(self.hidden.blanked(line)),
                 )
@@ -162,14 +165,18 @@ def _application(context: GateContext) -> ServiceSection:
     )
 
 
-def _repository_variables(context: GateContext) -> Variables:
-    """The environment of the repository's own programs, of all its languages. Raises WorkspaceError when it cannot be made."""
+def _repository_environment(context: GateContext) -> tuple[Variables, tuple[Path, ...]]:
+    """The variables of the repository's own programs, of all its languages, and the folders that these lie in. Raises
+    WorkspaceError when an environment cannot be made.
+    """
     variables: dict[str, str] = {}
     path: list[str] = []
+    reads: list[Path] = []
     for language in context.project.languages:
         own = context.environments.of(language, root=context.root, project=context.project, log=context.log)
         variables |= own.variables
+        reads += environment_folders(own)
         path += [*map(str, own.bin_directories), *own.variables.get("PATH", "").split(os.pathsep)]
     if path:
         variables["PATH"] = os.pathsep.join(dict.fromkeys(filter(None, path)))
-    return variables
+    return variables, tuple(reads)

@@ -21,6 +21,7 @@ from pathlib import Path
 from forge_dagster import registry
 from forge_dagster.domain.outcomes import Outcome, worst
 from forge_dagster.domain.project import Project
+from forge_dagster.domain.reach import loopback_ports
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
@@ -40,6 +41,7 @@ from forge_dagster.ports import (
     ToolOutput,
     ToolReport,
     ToolRequest,
+    environment_folders,
 )
 
 _LOG_LINE = 500
@@ -200,13 +202,14 @@ def _left_out(choice: Choice, folder: Path) -> Examined:
 
 def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: Environment | None) -> ToolReport:
     variables = {**({} if environment is None else environment.variables), **request.variables}
+    sight = _sight(request, environment)
     commands = tool.commands(request)
     if not commands:
         return ToolReport(outcome=Outcome.SKIPPED, reason=f"nothing here that {tool.name} looks at")
     outputs: list[ToolOutput] = []
-    problem = _execute(context, tool, commands, request, variables, outputs)
+    problem = _execute(context, tool, commands, request, variables, sight, outputs)
     if problem is None and isinstance(tool, FollowUp):
-        problem = _execute(context, tool, tool.follow_up(request, tuple(outputs)), request, variables, outputs)
+        problem = _execute(context, tool, tool.follow_up(request, tuple(outputs)), request, variables, sight, outputs)
         if problem is not None and getattr(tool, "follow_up_may_crash", False):
             context.log(f"{tool.name}: {problem.reason}")
             problem = None
@@ -218,18 +221,47 @@ def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: En
     return replace(report, findings=findings, exit_code=code)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What every command of a tool may see, write and reach besides what it names itself."""
+
+    reads: tuple[Path, ...]
+    writes: tuple[Path, ...]
+    reaches: tuple[int, ...]
+
+    def given(self, command: Command) -> Command:
+        """The command with that."""
+        return replace(
+            command,
+            reads=(*self.reads, *command.reads),
+            writes=(*self.writes, *command.writes),
+            reaches=(*dict.fromkeys((*self.reaches, *command.reaches)),),
+        )
+
+
+def _sight(request: ToolRequest, environment: Environment | None) -> Sight:
+    """The tree, the report and the cache to write; the environments, the program and the base to read."""
+    used = [found for found in (request.environment, environment) if found is not None]
+    reads = [*environment_folders(*used), request.executable.parent, *(path.parent for path in request.beside.values())]
+    if request.base is not None:
+        reads.append(request.base)
+    writes = [request.root, request.report, *([] if request.cache is None else [request.cache])]
+    return Sight(reads=tuple(reads), writes=tuple(writes), reaches=loopback_ports(request.variables))
+
+
 def _execute(
     context: GateContext,
     tool: Tool,
     commands: Sequence[Command],
     request: ToolRequest,
     variables: Mapping[str, str],
+    sight: Sight,
     outputs: list[ToolOutput],
 ) -> ToolReport | None:
     """Run `commands`, adding to `outputs`; the report of the first that crashed. Raises Interrupted."""
     for command in commands:
         context.log(f"{tool.name}$ {' '.join(command.argv)}"[:_LOG_LINE])
-        ready = replace(command, environment={**variables, **command.environment})
+        ready = sight.given(replace(command, environment={**variables, **command.environment}))
         result = context.run.run(ready, log=lambda line: context.log(f"{tool.name}| {line[:_LOG_LINE]}"))
         if result.ended == "interrupted":
             raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")

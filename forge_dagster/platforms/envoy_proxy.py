@@ -44,6 +44,7 @@ class EnvoyProxy:
             raise PlatformError(f"cannot write to {self._folder}: {error}", hint="make Forge's home writable") from error
         self._supervision.start(
             Program(
+                trusted=True,
                 name=PROGRAM,
                 argv=(
                     _envoy_binary(), "-c", str(self._folder / "bootstrap.json"), "--disable-hot-restart", "--concurrency", "2",

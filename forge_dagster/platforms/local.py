@@ -1,6 +1,7 @@
 """The local platform: one supervised process group per release on this machine, Envoy in front, weights by file."""
 
 import contextlib
+import functools
 import json
 import shutil
 import sys
@@ -60,7 +61,8 @@ class LocalPlatform:
             return Deployment(id=release, url=self.url(environment), artifact=str(artifact))
         folder = self._home / "releases" / slug(environment) / slug(release)
         try:
-            port = self._start(name=name, folder=folder, artifact=artifact, manifest=manifest, policy=policy, log=log)
+            start = functools.partial(self._start, name=name, folder=folder, artifact=artifact, manifest=manifest)
+            port = start(policy=policy, log=log, trusted=True)  # a person or the verdict has let it through
             running = RunningRelease(
                 name=release, port=port, health=health_path(manifest, folder), artifact=str(artifact), digest=wanted,
                 folder=str(folder), program=name,
@@ -169,7 +171,8 @@ class LocalPlatform:
             if before["digest"] == wanted and up:
                 return _preview(name, before["port"], artifact)
         try:
-            port = self._start(name=program, folder=folder, artifact=artifact, manifest=manifest, policy=policy, log=log)
+            start = functools.partial(self._start, name=program, folder=folder, artifact=artifact, manifest=manifest)
+            port = start(policy=policy, log=log, trusted=False)
             write_json(record, {"port": port, "digest": wanted, "health": health_path(manifest, folder), "name": name})
         except (PlatformError, OSError) as error:
             self.remove_preview(name=name)
@@ -186,9 +189,17 @@ class LocalPlatform:
     # --- how ---------------------------------------------------------------------------------------------------------------
 
     def _start(
-        self, *, name: str, folder: Path, artifact: Path, manifest: Manifest, policy: Policy, log: Callable[[str], None]
+        self,
+        *,
+        name: str,
+        folder: Path,
+        artifact: Path,
+        manifest: Manifest,
+        policy: Policy,
+        log: Callable[[str], None],
+        trusted: bool,
     ) -> int | None:
-        """Unpack, start and wait until it answers; its port (None: a worker)."""
+        """Unpack, start and wait until it answers; its port (None: a worker). What is not `trusted` runs in a sandbox."""
         self._supervision.stop(name)
         try:
             shutil.rmtree(folder, ignore_errors=True)
@@ -206,6 +217,9 @@ class LocalPlatform:
                 environment=launch.environment,
                 log=folder / "output.log",
                 stop_wait_s=STOP_WAIT_S,
+                trusted=trusted,
+                writes=(folder / "home",),
+                listens=() if port is None else (port,),
             )
             log(f"starting {name}" + ("" if port is None else f" on port {port}"))
             self._supervision.start(program)

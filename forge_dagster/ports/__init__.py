@@ -13,6 +13,7 @@ from forge_dagster.ports.gates import (
     ToolOutput,
     ToolReport,
     ToolRequest,
+    environment_folders,
 )
 from forge_dagster.ports.host import CheckRun, Commit, GitHost, HostRemark, PullRequest
 from forge_dagster.ports.ledger import Attestation, AuditEntry, Errand, Event, Ledger, StoredStatement
@@ -68,4 +69,5 @@ __all__ = [
     "ToolRequest",
     "Traffic",
     "Workspace",
+    "environment_folders",
 ]

@@ -39,6 +39,11 @@ class Environment:
         return next((d / name for d in self.bin_directories if (d / name).exists()), None)
 
 
+def environment_folders(*environments: Environment) -> tuple[Path, ...]:
+    """The folders that what runs from these environments has to see: each folder of programs with all that lies beside it."""
+    return tuple(dict.fromkeys(folder.parent for found in environments for folder in found.bin_directories))
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
     """Which of a suite's tests to run, as paths of test files from the repository's root. Of use to test runners only.
@@ -227,12 +232,14 @@ class ServiceStarter(Protocol):
         variables: Mapping[str, str],
         run: Run,
         log: Callable[[str], None],
+        reads: tuple[Path, ...] = (),
     ) -> AbstractContextManager[Mapping[str, str]]:
         """Start all, yield the variables that tell where they are ("DATABASE_URL"), stop all.
 
         `root` is the tree their commands run in, `folder` is empty and outside of it, `variables` the environment of the
-        repository's own tools; `run` limits the time of what has to be done before they are up. Raises ServiceFailed naming the
-        service that did not come up, SetupFailed, WorkspaceError; nothing that was started outlives the context.
+        repository's own tools and `reads` the folders that those lie in; `run` limits the time of what has to be done before
+        they are up. Raises ServiceFailed naming the service that did not come up, SetupFailed, WorkspaceError; nothing that was
+        started outlives the context.
         """
         ...
 

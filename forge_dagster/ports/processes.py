@@ -8,7 +8,11 @@ from typing import Literal, Protocol
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
-    """One process to run: an argument list, never a shell string. `environment` is all it gets beyond PATH, HOME and LANG."""
+    """One process to run: an argument list, never a shell string. `environment` is all it gets beyond PATH, HOME and LANG.
+
+    It runs in the sandbox unless `trusted`: it sees the system's programs, `cwd`, and what is named here, and nothing else of
+    this machine. What does not exist is left out. `.git` folders are read-only there whatever is named.
+    """
 
     argv: tuple[str, ...]
     cwd: Path
@@ -16,9 +20,19 @@ class Command:
     timeout_s: float = 600.0
     stdin: bytes = b""
     network: bool = False
-    """Whether it may reach the network (only installs may)."""
+    """Whether it may reach the package registries (only installs may), through Forge's proxy; a trusted one, any host."""
     output_limit: int = 32 * 1024 * 1024
     """Bytes kept of each of stdout and stderr."""
+    trusted: bool = False
+    """Forge's own program, on nothing that a change could make it execute: it runs with Forge's rights, in no sandbox."""
+    reads: tuple[Path, ...] = ()
+    """Files and folders that it sees besides, read-only: environments, programs, rules."""
+    writes: tuple[Path, ...] = ()
+    """Folders that it may write besides `cwd`: the tree, its report, its cache."""
+    listens: tuple[int, ...] = ()
+    """TCP ports on its own loopback that this machine's loopback shall reach as well, once it listens there (a service)."""
+    reaches: tuple[int, ...] = ()
+    """TCP ports on this machine's loopback that it may connect to, at the same numbers (the services it needs)."""
 
 
 Ended = Literal["exited", "timeout", "missing", "interrupted"]
@@ -64,7 +78,12 @@ class Program:
     log: Path
     restart: bool = True
     stop_wait_s: float = 10.0
-    """Seconds between SIGTERM and SIGKILL."""
+    """Seconds between SIGTERM and SIGKILL; in a sandbox everything ends at SIGTERM."""
+    trusted: bool = False
+    """Forge's own program, or what the operator has released: it runs with Forge's rights. Else it runs as a Command does."""
+    reads: tuple[Path, ...] = ()
+    writes: tuple[Path, ...] = ()
+    listens: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -120,6 +120,7 @@ class GitRepository:
             network=network,
             timeout_s=NETWORK_TIMEOUT_S if network else LOCAL_TIMEOUT_S,
             output_limit=output_limit,
+            trusted=True,
         )
         result = self._run.run(command, log=log)
         if result.ended == "interrupted":

@@ -6,8 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from forge_dagster.domain.project import NodeProject
+from forge_dagster.domain.reach import ALLOW, REFUSED
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
+from forge_dagster.workspace.install_caches import install_cache
 from forge_dagster.workspace.locking import locked
 
 INSTALL_TIMEOUT_S = 900.0
@@ -56,19 +58,21 @@ class Installer:
         ignored = () if scripts else ("--ignore-scripts",)
         if node.manager == "pnpm":
             frozen = "--frozen-lockfile" if node.lock_file else "--no-lockfile"
-            store = ("--store-dir", str(self._cache / f"pnpm-{self._domain}"), "--package-import-method", "copy")
+            copied = ("--package-import-method", "copy")
             loaded = () if trusted or scripts else ("--ignore-pnpmfile",)
             if loaded:
                 _refuse_pnpmfile(folder)
-            self._execute((program, "install", *ignored, frozen, *loaded, *store), folder, what=what, scripts=scripts, log=log)
+            installing = (program, "install", *ignored, frozen, *loaded, *copied)
+            self._execute(installing, folder, what=what, scripts=scripts, log=log, runs_code=not loaded)
         elif version.startswith(f"{_YARN_CLASSIC}.") or version == _YARN_CLASSIC:
             arguments = (program, "install", *ignored, *(("--frozen-lockfile",) if node.lock_file else ("--no-lockfile",)))
-            self._execute(arguments, folder, what=what, scripts=scripts, log=log)
+            self._execute(arguments, folder, what=what, scripts=scripts, log=log, runs_code=scripts)
         else:
             if not (trusted or scripts):
                 _refuse_plugins(folder)
             frozen = "--immutable" if node.lock_file else "--no-immutable"
-            self._execute((program, "install", frozen), folder, what=what, scripts=scripts, log=log)
+            linking = (program, "install", frozen)
+            self._execute(linking, folder, what=what, scripts=scripts, log=log, runs_code=trusted or scripts)
 
     def npm(self, arguments: tuple[str, ...], folder: Path, *, what: str, scripts: bool = False, log: Log) -> None:
         """Run npm in `folder`. Raises WorkspaceError."""
@@ -76,7 +80,7 @@ class Installer:
             raise WorkspaceError(f"{what} need npm, which is not on this machine", hint="install Node.js 20 or newer")
         # the repository's .npmrc could name another program in git's place
         options = (f"--ignore-scripts={'false' if scripts else 'true'}", "--git=git", "--loglevel=error")
-        self._execute(("npm", *arguments, *options), folder, what=what, scripts=scripts, log=log)
+        self._execute(("npm", *arguments, *options), folder, what=what, scripts=scripts, log=log, runs_code=scripts)
 
     def _manager(self, name: str, version: str, log: Log) -> Path:
         """The package manager in the version that the repository pins, from the registry (npm checks its integrity)."""
@@ -92,28 +96,37 @@ class Installer:
                     (target / "complete").touch()
         return program
 
-    def _execute(self, argv: tuple[str, ...], folder: Path, *, what: str, scripts: bool = False, log: Log) -> None:
-        variables = {
-            "npm_config_cache": str(self._cache / f"npm-{self._domain}"),
-            "npm_config_audit": "false",
-            "npm_config_fund": "false",
-            "npm_config_update_notifier": "false",
-            "npm_config_ignore_scripts": "false" if scripts else "true",
-            "npm_config_progress": "false",
-            "YARN_CACHE_FOLDER": str(self._cache / f"yarn-{self._domain}"),
-            "YARN_ENABLE_SCRIPTS": "1" if scripts else "0",
-            "YARN_ENABLE_TELEMETRY": "0",
-            "YARN_ENABLE_GLOBAL_CACHE": "0",
-            "YARN_NODE_LINKER": "node-modules",
-            "YARN_IGNORE_PATH": "1",  # the Yarn in the repository's own tree is code of the change
-            "CI": "1",
-        }
-        command = Command(argv=argv, cwd=folder, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S)
-        result = self._run.run(command, log=log)
+    def _execute(self, argv: tuple[str, ...], folder: Path, *, what: str, scripts: bool, runs_code: bool, log: Log) -> None:
+        """`runs_code`: something of what is installed, or of the repository, may run, so what it caches is not kept."""
+        with install_cache(self._cache, f"npm-{self._domain}", own=runs_code) as cache:
+            result = self._run.run(_command(argv, folder, cache, scripts=scripts), log=log)
         if result.ended == "interrupted":
             raise Interrupted("the installation was stopped")
         if result.ended != "exited" or result.exit_code != 0:
             raise _failure(result, argv, what)
+
+
+def _command(argv: tuple[str, ...], folder: Path, cache: Path, *, scripts: bool) -> Command:
+    variables = {
+        "npm_config_cache": str(cache),
+        "npm_config_store_dir": str(cache / "pnpm"),
+        "npm_config_audit": "false",
+        "npm_config_fund": "false",
+        "npm_config_update_notifier": "false",
+        "npm_config_ignore_scripts": "false" if scripts else "true",
+        "npm_config_progress": "false",
+        "YARN_CACHE_FOLDER": str(cache / "yarn"),
+        "YARN_ENABLE_SCRIPTS": "1" if scripts else "0",
+        "YARN_ENABLE_TELEMETRY": "0",
+        "YARN_ENABLE_GLOBAL_CACHE": "0",
+        "YARN_NODE_LINKER": "node-modules",
+        "YARN_IGNORE_PATH": "1",  # the Yarn in the repository's own tree is code of the change
+        "CI": "1",
+    }
+    return Command(
+        argv=argv, cwd=folder, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S, writes=(cache,),
+        reads=(Path(argv[0]).parents[2],) if Path(argv[0]).is_absolute() else (),  # the package manager's own folder
+    )  # fmt: skip
 
 
 def _wanted_version(node: NodeProject, folder: Path) -> str:
@@ -168,6 +181,8 @@ def _failure(result: ProcessResult, argv: tuple[str, ...], what: str) -> Workspa
     said = "\n".join([line for line in text.splitlines() if line.strip() and "complete log of this run" not in line][:12])[
         :1500
     ]
+    if REFUSED in text:
+        return WorkspaceError(f"{what} could not be installed:\n{said}", hint=ALLOW)
     offline = re.search(r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|network|getaddrinfo", said)
     hint = "check the network, the proxy and the registry" if offline else "correct package.json or its lock file"
     return WorkspaceError(

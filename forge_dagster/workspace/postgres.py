@@ -15,6 +15,7 @@ import re
 import secrets
 import shutil
 import signal
+import socket
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -130,14 +131,20 @@ def postgres(wanted: Login, *, home: Path, keeper: ProcessRun, run: Run, limit_s
         _single(programs, data, wanted, run)
         listen = ("-p", str(wanted.port), "-h", "127.0.0.1", "-k", str(folder))
         argv = (str(programs / "postgres"), "-D", str(data), *listen, *_checks_clients(template))
-        command = Command(argv=_unprivileged(argv), cwd=folder, timeout_s=7 * 86400.0, output_limit=256 * 1024)
+        # confined: a superuser of the database may run programs (postgresql.org, COPY ... TO PROGRAM), and the tests are one
+        argv = argv if keeper.confines else _unprivileged(argv)
+        command = Command(
+            argv=argv, cwd=folder, timeout_s=7 * 86400.0, output_limit=256 * 1024, reads=(programs.parent,),
+            listens=(wanted.port,),
+        )  # fmt: skip
         with serving(keeper, command, log=log, by=signal.SIGQUIT, grace_s=_STOP_WAIT_S) as server:
             segment = _await(server, data, wanted, run, limit_s)
             try:
                 yield
             finally:
                 server.stop()
-                _forget(segment)
+                if not keeper.confines:  # else it was of a namespace that is gone
+                    _forget(segment)
 
 
 def _template(programs: Path, *, home: Path, keeper: ProcessRun, run: Run, log: Log) -> Path:
@@ -207,13 +214,19 @@ def _await(server: Serving, data: Path, wanted: Login, run: Run, limit_s: float)
                 raise PortTaken
             raise WorkspaceError(f"PostgreSQL ended while it started: {_tail(over)}", hint="run `forge doctor`")
         lines = _lines(data / "postmaster.pid")
-        if len(lines) >= 8 and lines[7].strip() == "ready":
+        if len(lines) >= 8 and lines[7].strip() == "ready" and _listens(wanted.port):
             ids = lines[6].split()
             return int(ids[1]) if len(ids) == 2 and ids[1].isdigit() else None
         if waited > limit_s:
             raise WorkspaceError(f"PostgreSQL was not ready on port {wanted.port} within {limit_s:.0f} s")
         run.wait(0.02)
         waited += 0.02
+
+
+def _listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1.0):
+        return True
+    return False
 
 
 def _lines(path: Path) -> list[str]:
@@ -234,7 +247,7 @@ def _forget(segment: int | None) -> None:
 
 
 def _succeeded(run: Run, argv: tuple[str, ...], cwd: Path, what: str, *, stdin: bytes = b"") -> ProcessResult:
-    result = run.run(Command(argv=argv, cwd=cwd, timeout_s=_MAKE_LIMIT_S, stdin=stdin))
+    result = run.run(Command(argv=argv, cwd=cwd, timeout_s=_MAKE_LIMIT_S, stdin=stdin, trusted=True))
     if result.ended == "interrupted":
         raise Interrupted(f"{what} was interrupted", hint="start it again when you are ready")
     if result.ended != "exited" or result.exit_code != 0:

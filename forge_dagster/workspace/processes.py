@@ -1,14 +1,14 @@
 """The only place that starts a process. Each command is a process group of its own that never outlives its reason to run.
 
-Five things end a group: its time limit, `stop()`, an Ending, the end of this interpreter, and its own leader's exit (what the
-leader left behind is killed too). Against a `kill -9` of this process there is the parent-death signal for the leader
-(util-linux `setpriv`), and for the rest a record per live group under `home/processes/<run_id>/`, which `reap` works off. Every
-process also carries a mark in its environment, by which one that left its group (a daemon) is found; a program that removes the
-mark is the sandbox's business, not this module's.
+A command runs in a sandbox (sandbox/) unless it is one of Forge's own. Five things end a group: its time limit, `stop()`, an
+Ending, the end of this interpreter, and its own leader's exit (what the leader left behind is killed too). Against a `kill -9`
+of this process there is the parent-death signal for the leader (util-linux `setpriv`), and for the rest a record per live group
+under `home/processes/<run_id>/`, which `reap` works off. Every process also carries a mark in its environment, by which one
+that left its group (a daemon) is found. Of what runs in a sandbox nothing outlives it, whatever it does: its processes have a
+namespace of their own, which ends with them.
 """
 
 import contextlib
-import functools
 import itertools
 import json
 import os
@@ -25,11 +25,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forge_dagster.domain.redaction import Redaction, Redactor
+from forge_dagster.domain.settings import SandboxSettings
 from forge_dagster.errors import Interrupted, UsageError, WorkspaceError
 from forge_dagster.ports import Command, Ended, ProcessResult
 from forge_dagster.workspace.network import network_environment
 from forge_dagster.workspace.reaping import DIRECTORY_PREFIX, MARK, kill_group, kill_marked, owner_name, start_time
+from forge_dagster.workspace.sandbox import Enclosed, Sandbox
 from forge_dagster.workspace.serving import Ending
+from forge_dagster.workspace.starting import death_signal, find_program
 from forge_dagster.workspace.streams import DRAIN_S, Streams
 
 _POLL_S = 1.0
@@ -116,36 +119,64 @@ class ProcessRun:
     """Runs the processes of one run. Thread-safe; `stop` may be called from any thread and from a signal handler.
 
     `home` None: no records are kept, so what survives a `kill -9` of this process cannot be reaped. `run_id` is a file name.
-    `redaction`: what is blanked in every line that is logged.
+    `redaction`: what is blanked in every line that is logged. `sandbox`: the operator's settings; None: the defaults, which
+    confine.
     """
 
-    def __init__(self, *, home: Path | None, run_id: str, redaction: Redactor = Redaction) -> None:
+    def __init__(
+        self, *, home: Path | None, run_id: str, redaction: Redactor = Redaction, sandbox: SandboxSettings | None = None
+    ) -> None:
         if not _NAME.fullmatch(run_id):
             raise UsageError(f"{run_id!r} is no run id", hint="use letters, digits, '.', '_' and '-'")
         records = None if home is None else home / "processes" / run_id
         self._state = _State(run_id=run_id, records=records, owner=owner_name(os.getpid()))
         self._redaction = redaction
         self._directory_lock = threading.Lock()
+        self._sandbox = Sandbox(sandbox or SandboxSettings())
         self._finalizer = weakref.finalize(self, self._state.close)
+
+    @property
+    def confines(self) -> bool:
+        """Whether what is not trusted runs in a sandbox; False: the operator has switched that off."""
+        return self._sandbox.confines
 
     def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
         """Run to the end. Never raises for what the process does; what cannot be started at all ended "missing".
 
         `ending`: by which another thread may end it before its time, for what only ends when told to (serving.py).
-        Raises WorkspaceError when the record or the private folder cannot be written (such as on a full disk).
+        Raises WorkspaceError when the record or the private folder cannot be written (such as on a full disk), and when the
+        sandbox cannot be had that the command needs.
         """
-        started = time.monotonic()
         state = self._state
         if state.stopped:
             return ProcessResult(ended="interrupted", exit_code=None)
-        mark = f"{state.run_id}:{state.owner}:{next(_NUMBERS)}"
+        number = next(_NUMBERS)
+        mark = f"{state.run_id}:{state.owner}:{number}"
         with _disk_errors():
             environment = self._environment(command, mark)
-        try:
-            process = _start(command, environment)
-        except (OSError, ValueError) as error:
-            return ProcessResult(ended="missing", exit_code=None, stderr=f"{command.argv[:1]} did not start: {error}".encode())
-        group = _Group(process=process, mark=mark, started=started)
+        with contextlib.ExitStack() as stack:
+            try:
+                program = find_program(command.argv[0] if command.argv else "", path=environment["PATH"], cwd=command.cwd)
+                if program is None or not command.cwd.is_dir():
+                    raise FileNotFoundError("no such program or folder, or it may not be executed")
+                with _disk_errors():
+                    enclosed = stack.enter_context(self._enclosed(command, program, environment, number))
+                process = _start(enclosed, command, mark)
+            except (OSError, ValueError) as error:
+                said = f"{command.argv[:1]} did not start: {error}".encode()
+                return ProcessResult(ended="missing", exit_code=None, stderr=said)
+            return enclosed.judged(self._attended(process, command, mark, log, ending))
+
+    def _attended(
+        self,
+        process: "subprocess.Popen[bytes]",
+        command: Command,
+        mark: str,
+        log: Callable[[str], None] | None,
+        ending: Ending | None,
+    ) -> ProcessResult:
+        state = self._state
+        group = _Group(process=process, mark=mark, started=time.monotonic())
         state.groups[process.pid] = group
         try:
             with _disk_errors():
@@ -158,6 +189,14 @@ class ProcessRun:
             raise
         finally:
             _end(group, state)
+
+    def _enclosed(
+        self, command: Command, program: Path, environment: Mapping[str, str], number: int
+    ) -> contextlib.AbstractContextManager[Enclosed]:
+        if command.trusted or not self._sandbox.confines:
+            argv = (*death_signal(), str(program), *command.argv[1:])
+            return contextlib.nullcontext(Enclosed(argv=argv, cwd=command.cwd, environment=environment))
+        return self._sandbox.enclosed(command, program, environment, private=self._private(), number=number)
 
     def wait(self, seconds: float) -> None:
         """Let time pass. Raises Interrupted as soon as `stop` is called."""
@@ -220,18 +259,16 @@ class ProcessRun:
         return directory
 
 
-def _start(command: Command, environment: Mapping[str, str]) -> "subprocess.Popen[bytes]":
-    program = find_program(command.argv[0] if command.argv else "", path=environment["PATH"], cwd=command.cwd)
-    if program is None:
-        raise FileNotFoundError("no such program, or it may not be executed")
+def _start(enclosed: Enclosed, command: Command, mark: str) -> "subprocess.Popen[bytes]":
     return subprocess.Popen(
-        [*_death_signal(), str(program), *command.argv[1:]],
-        cwd=command.cwd,
-        env=environment,
+        enclosed.argv,
+        cwd=enclosed.cwd,
+        env={**enclosed.environment, MARK: mark},
         stdin=subprocess.PIPE if command.stdin else subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         start_new_session=True,
+        pass_fds=enclosed.given,
     )
 
 
@@ -243,29 +280,6 @@ def _disk_errors() -> Iterator[None]:
         raise WorkspaceError(
             f"no process could be started: {error}", hint="free disk space, or correct the permissions"
         ) from error
-
-
-def find_program(name: str, *, path: str, cwd: Path) -> Path | None:
-    """The executable file that `name` means: looked up in `path`, or relative to `cwd` when it holds a slash."""
-    if not name or "\0" in name:
-        return None
-    if os.sep in name:
-        candidate = cwd / name
-        return candidate if candidate.is_file() and os.access(candidate, os.X_OK) else None
-    found = shutil.which(name, path=path)
-    return None if found is None else Path(found)
-
-
-@functools.cache
-def _death_signal() -> tuple[str, ...]:
-    """Prefix that kills the leader when the thread that started it dies (prctl PR_SET_PDEATHSIG); BusyBox's setpriv lacks it.
-
-    The thread that starts a process here also waits for it, so the signal means that this process is gone.
-    """
-    found = shutil.which("setpriv")
-    if found is None or "busybox" in os.path.realpath(found):
-        return ()
-    return (found, "--pdeathsig", "KILL", "--")
 
 
 def _attend(group: _Group, streams: Streams, command: Command, state: _State, ending: Ending | None) -> ProcessResult:

@@ -117,7 +117,7 @@ class PythonEnvironments:
 
     def _build(self, target: Path, python: PythonProject, plan: PythonPlan, project: Path, tests: bool, log: Log) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
-        interpreter = self._installer.interpreter(plan, project, log)
+        interpreter = self._installer.interpreter(plan, log)
         if plan.way == "uv-lock":
             self._installer.sync(target, plan, project, interpreter, log)
         else:

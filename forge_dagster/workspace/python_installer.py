@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from forge_dagster.domain.reach import ALLOW, REFUSED
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
+from forge_dagster.workspace.install_caches import install_cache
 from forge_dagster.workspace.python_copies import put_on_path
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import normalised, requirement_name
@@ -48,15 +50,19 @@ def versions_in(environment: Path) -> dict[str, str]:
 
 
 class PythonInstaller:
-    """Installs for one trust domain; caches are kept apart by domain."""
+    """Installs for one trust domain; caches are kept apart by domain.
+
+    What can be installed without running anything of it comes through the domain's cache. What has to be built runs code of
+    the project, or of what it names, and has a cache of its own that is gone afterwards: what it leaves there nobody reads.
+    """
 
     def __init__(self, home: Path, run: Run, *, domain: str) -> None:
         self._home = home
         self._run = run
         self._domain = domain
 
-    def interpreter(self, plan: PythonPlan, project: Path, log: Log) -> str:
-        """Forge's own Python where the project accepts it, so that results do not depend on what else is installed."""
+    def interpreter(self, plan: PythonPlan, log: Log) -> str:
+        """Forge's own Python where the project accepts it, so that results do not depend on what else there is."""
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
         own = platform.python_version()
@@ -69,7 +75,9 @@ class PythonInstaller:
         if accepted and (wanted is None or f"{own}.".startswith(f"{wanted[0]}.")):
             return sys.executable
         for request in (*((wanted[0],) if wanted else ()), *((plan.requires_python,) if plan.requires_python else ())):
-            found = self._uv(("python", "find", "--no-project", "--system", "--", request), project, log=lambda _: None)
+            # trusted: it looks at the interpreters of this machine, from a folder with nothing of the project
+            asking = ("python", "find", "--no-project", "--system", "--", request)
+            found = self._uv(asking, self._home, log=lambda _: None, trusted=True)
             if found.exit_code == 0:
                 return found.stdout.decode().strip()
         if accepted:
@@ -83,19 +91,25 @@ class PythonInstaller:
     def venv(self, target: Path, interpreter: str, log: Log) -> None:
         """Make an empty environment. Raises WorkspaceError."""
         target.parent.mkdir(parents=True, exist_ok=True)
-        result = self._uv(("venv", "--no-project", "--quiet", "--python", interpreter, str(target)), target.parent, log=log)
+        making = ("venv", "--no-project", "--quiet", "--python", interpreter, str(target))
+        result = self._uv(making, target.parent, log=log, trusted=True)
         _succeeded(result, f"a virtual environment of {interpreter}")
 
     def sync(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
         """Make `target` what uv.lock says. Raises WorkspaceError."""
+        self.venv(target, interpreter, log)
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
         packages = ("--all-packages",) if plan.workspace else ()
         common = ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages)
-        result = self._uv((*common, "--all-extras", "--all-groups"), project, log=log, environment=environment)
+        everything = (*common, "--all-extras", "--all-groups")
+        ready = ("--no-build", "--no-install-workspace")
+        self._uv((*everything, *ready), project, log=log, environment=environment, writes=(target,))
+        result = self._uv(everything, project, log=log, environment=environment, writes=(target,), builds=True)
         if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
             log("not everything can be installed together; only the extras that checks need are")
             chosen = [option for name in plan.extras for option in ("--extra", name)]
-            result = self._uv((*common, *chosen), project, log=log, environment=environment)
+            self._uv((*common, *chosen, *ready), project, log=log, environment=environment, writes=(target,))
+            result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,), builds=True)
         _succeeded(result, "the project's uv.lock")
 
     def install_project(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
@@ -110,7 +124,8 @@ class PythonInstaller:
         else:
             arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *_in_place(plan))
             environment = quick
-        _succeeded(self._uv(arguments, project, log=log, environment=environment), "the project itself")
+        result = self._uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
+        _succeeded(result, "the project itself")
 
     def install_plan(
         self,
@@ -131,12 +146,11 @@ class PythonInstaller:
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                arguments = _install_arguments(attempt, constraints, Path(scratch))
                 dated = limits(commit, (*_all_requirements(attempt), *(attempt.own_requirements or ())))
-                result = self._install(target, project, (*dated, *arguments), log)
+                result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, options=dated)
                 if dated and result.exit_code != 0 and result.ended == "exited":
                     log("the tools of the commit's day do not do; taking today's")
-                    result = self._install(target, project, arguments, log)
+                    result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log)
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -146,7 +160,7 @@ class PythonInstaller:
                 log("the project itself cannot be installed in place; it is put on the path instead")
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
-                result = self._install(target, project, _install_arguments(bare, constraints, Path(scratch)), log)
+                result = self._install_in_two(target, project, bare, constraints, Path(scratch), log)
                 put_on_path(target, project)
         _succeeded(result, "the project's dependencies")
 
@@ -176,7 +190,8 @@ class PythonInstaller:
     def install_locked(self, target: Path, lock: Path, log: Log) -> None:
         """Fill `target` from a requirements file with hashes. Raises WorkspaceError."""
         _succeeded(
-            self._install(target, lock.parent, ("--require-hashes", "--no-deps", "-r", str(lock)), log), "Forge's own tools"
+            self._install(target, target, ("--require-hashes", "--no-deps", "-r", str(lock)), log, reads=(lock,)),
+            "Forge's own tools",
         )
 
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
@@ -186,26 +201,74 @@ class PythonInstaller:
             result = self._install(target, Path(scratch), ("--only-binary", ":all:", "-r", listed), log)
         _succeeded(result, " ".join(requirements))
 
-    def _install(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log) -> ProcessResult:
+    def _install_in_two(
+        self,
+        target: Path,
+        project: Path,
+        plan: PythonPlan,
+        constraints: tuple[str, ...],
+        scratch: Path,
+        log: Log,
+        *,
+        options: tuple[str, ...] = (),
+    ) -> ProcessResult:
+        """First what is there as wheels, through the domain's cache, then the rest; what is there already stays."""
+        ready = replace(plan, editable=False, requirements=(*plan.requirements, *(plan.own_requirements or ())))
+        arguments = _install_arguments(ready, constraints, scratch)
+        if arguments and not (plan.editable and plan.own_requirements is None):
+            done = self._install(target, project, (*options, "--only-binary", ":all:", *arguments), log, reads=(scratch,))
+            if done.exit_code == 0 and not plan.editable:
+                return done
+        arguments = _install_arguments(plan, constraints, scratch)
+        return self._install(target, project, (*options, *arguments), log, reads=(scratch,), builds=True)
+
+    def _install(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = (), builds: bool = False
+    ) -> ProcessResult:
         python = str(target / "bin" / "python")
-        return self._uv(("pip", "install", "--no-progress", "--python", python, *arguments), cwd, log=log)
+        installing = ("pip", "install", "--no-progress", "--python", python, *arguments)
+        return self._uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=builds)
 
     def _uv(
-        self, arguments: tuple[str, ...], cwd: Path, *, log: Log, environment: Mapping[str, str] | None = None
+        self,
+        arguments: tuple[str, ...],
+        cwd: Path,
+        *,
+        log: Log,
+        environment: Mapping[str, str] | None = None,
+        writes: Sequence[Path] = (),
+        reads: Sequence[Path] = (),
+        trusted: bool = False,
+        builds: bool = False,
+    ) -> ProcessResult:
+        with install_cache(self._home / "cache", f"uv-{self._domain}", own=builds) as cache:
+            return self._uv_with(cache, arguments, cwd, log, environment or {}, (*writes, cache), tuple(reads), trusted)
+
+    def _uv_with(
+        self,
+        cache: Path,
+        arguments: tuple[str, ...],
+        cwd: Path,
+        log: Log,
+        environment: Mapping[str, str],
+        writes: tuple[Path, ...],
+        reads: tuple[Path, ...],
+        trusted: bool,
     ) -> ProcessResult:
         variables = {
-            "UV_CACHE_DIR": str(self._home / "cache" / f"uv-{self._domain}"),
+            "UV_CACHE_DIR": str(cache),
             "UV_PYTHON_DOWNLOADS": "never",
             "UV_NO_PROGRESS": "1",
             # a hard link would let what runs in an environment change the cache, and so every later environment
-            "UV_LINK_MODE": "hardlink" if self._domain == "local" else "copy",
-            # worth its second where the environment is used again and again, not for the one run of a server's checkout
-            "UV_COMPILE_BYTECODE": "1" if self._domain == "local" else "0",
-            **(environment or {}),
+            "UV_LINK_MODE": "copy",
+            # what is run from an environment cannot write there, so it would be compiled again each time
+            "UV_COMPILE_BYTECODE": "1",
+            **environment,
         }
         command = Command(
-            argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S
-        )
+            argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S,
+            writes=writes, reads=reads, trusted=trusted,
+        )  # fmt: skip
         result = self._run.run(command, log=log)
         if result.ended == "interrupted":
             raise Interrupted("the installation was stopped")
@@ -256,6 +319,8 @@ def _succeeded(result: ProcessResult, what: str) -> None:
         raise WorkspaceError(f"installing {what} took longer than {INSTALL_TIMEOUT_S:.0f} s", hint="check the network")
     said = [line.strip() for line in result.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
     text = "\n".join(said[-12:])[-1500:] or f"it ended with {result.exit_code}"
+    if REFUSED in text:
+        raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=ALLOW)
     offline = re.search(r"error sending request|Failed to fetch|dns error|Connect|timed out", text)
     hint = "check the network, the proxy and the package index" if offline else "correct what the project declares, or its lock"
     raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=hint)

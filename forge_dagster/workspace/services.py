@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forge_dagster.domain.policy_gates import ServiceSection
+from forge_dagster.domain.reach import loopback_ports
 from forge_dagster.errors import Interrupted, ServiceFailed, SetupFailed, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.postgres import Login, PortTaken, login, postgres
@@ -69,11 +70,12 @@ class LocalServices:
         variables: Mapping[str, str],
         run: Run,
         log: Log,
+        reads: tuple[Path, ...] = (),
     ) -> Iterator[Mapping[str, str]]:
         """As ServiceStarter.started."""
         for attempt in range(1, _TRIES + 1):
             with ExitStack() as stack:
-                starting = _Starting(self._home, self._run, stack, root, run, log, set())
+                starting = _Starting(self._home, self._run, stack, root, run, log, set(), reads)
                 try:
                     given = starting.all(services, folder, variables)
                 except PortTaken:
@@ -97,6 +99,7 @@ class _Starting:
     log: Log
     secrets: set[str]
     """Passwords that were drawn; a migration may print them, and its output is shown."""
+    reads: tuple[Path, ...]
 
     def all(self, sections: Mapping[str, ServiceSection], folder: Path, variables: Mapping[str, str]) -> Mapping[str, str]:
         """Start databases first, then the rest as declared, each followed by its setup; the variables that tell of them."""
@@ -130,6 +133,9 @@ class _Starting:
             environment={**variables, **own, "PORT": str(service.port)},
             timeout_s=_FOREVER_S,
             output_limit=_KEPT,
+            reads=self.reads,
+            listens=(service.port,),
+            reaches=tuple(port for port in loopback_ports(variables) if port != service.port),
         )
         if _connects(service.port):
             raise PortTaken
@@ -166,7 +172,10 @@ class _Starting:
         said = " ".join(argv)
         self.log(f"{service.name} setup$ {said}")
         filled = tuple(service.filled(part) for part in argv)
-        done = self.run.run(Command(argv=filled, cwd=self.root, environment=variables), log=self._log(service))
+        command = Command(
+            argv=filled, cwd=self.root, environment=variables, reads=self.reads, reaches=loopback_ports(variables)
+        )
+        done = self.run.run(command, log=self._log(service))
         if done.ended == "interrupted":
             raise Interrupted(f"{said} was interrupted", hint="start it again when you are ready")
         if done.ended == "exited" and done.exit_code is not None and done.exit_code > 0:

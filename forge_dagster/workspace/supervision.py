@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+from forge_dagster.domain.settings import SandboxSettings
 from forge_dagster.errors import PlatformError
 from forge_dagster.ports import Program, ProgramState
 from forge_dagster.workspace.program_files import LOG_LIMIT, PROGRAM, SUPERVISORD, link, read, write
 from forge_dagster.workspace.program_lives import Life, alive, family_of, kill, launching_in, read_life
+from forge_dagster.workspace.sandbox.serve import confined
 from forge_dagster.workspace.supervisor_rpc import call_supervisor
 
 SOCKET_PATH_LIMIT = 90
@@ -36,8 +38,9 @@ class SupervisordSupervision:
     Definitions stay on disk until `stop`, so a machine that comes up again finds its programs running after `ensure_running`.
     """
 
-    def __init__(self, home: Path) -> None:
+    def __init__(self, home: Path, *, sandbox: SandboxSettings | None = None) -> None:
         self._folder = home.absolute() / "supervisor"
+        self._sandbox = sandbox or SandboxSettings()
 
     # --- what the port asks for ------------------------------------------------------------------------------------------
 
@@ -87,7 +90,7 @@ class SupervisordSupervision:
                 self._remove(name)
                 self._call("reloadConfig")
             self._end(name, family)
-            for suffix in (".json", ".life"):
+            for suffix in (".json", ".life", ".inner"):
                 self._path(name, suffix).unlink(missing_ok=True)
 
     def programs(self) -> tuple[str, ...]:
@@ -180,14 +183,12 @@ class SupervisordSupervision:
     def _define(self, program: Program) -> bool:
         """Write the definition; whether it differs from the one there."""
         name = program.name
+        argv, cwd, environment, inner = program.argv, program.cwd, dict(program.environment), ""
+        if not program.trusted and self._sandbox.kind != "none":
+            argv = (sys.executable, "-m", "forge_dagster.workspace.sandbox.serve", str(self._path(name, ".inner")))
+            cwd, environment, inner = self._folder, {}, confined(program, self._sandbox)
         wanted = json.dumps(
-            {
-                "argv": program.argv,
-                "cwd": str(program.cwd),
-                "environment": dict(program.environment),
-                "wait": program.stop_wait_s,
-            },
-            sort_keys=True,
+            {"argv": argv, "cwd": str(cwd), "environment": environment, "wait": program.stop_wait_s}, sort_keys=True
         )
         conf = PROGRAM.format(
             name=name,
@@ -197,11 +198,12 @@ class SupervisordSupervision:
             stop_wait=max(1, round(program.stop_wait_s)),
             log_limit=LOG_LIMIT,
         )
-        old = [read(self._path(name, suffix)) for suffix in (".json", ".conf")]
+        old = [read(self._path(name, suffix)) for suffix in (".json", ".conf", ".inner")]
         try:
             link(program.log, self.log(name))
-            if old == [wanted, conf]:
+            if old == [wanted, conf, inner]:
                 return False
+            write(self._path(name, ".inner"), inner)
             write(self._path(name, ".json"), wanted)
             write(self._path(name, ".conf"), conf)
         except OSError as error:

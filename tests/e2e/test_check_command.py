@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 
 import jsonschema
-import psutil
 import pytest
 
 from tests.support.advisories import mirror
 from tests.support.forge_command import ForgeCommand
+from tests.support.holding import is_free
 from tests.support.repositories import TestRepository
 from tests.support.waiting import wait_until
 
@@ -174,15 +174,14 @@ def test_it_never_imports_what_it_does_not_need(forge: ForgeCommand, sample: Tes
     assert json.loads(done.stdout)["outcome"] == "passed"
 
 
-def test_ctrl_c_stops_the_tools_and_is_130(forge: ForgeCommand, sample: TestRepository, tmp_path: Path) -> None:
+def test_ctrl_c_stops_the_tools_and_is_130(forge: ForgeCommand, sample: TestRepository) -> None:
     """The tool is a suite whose test starts a process and waits for ever."""
-    mark = tmp_path / "child"
+    held = Path(sample.path) / "held"
     sample.write("requirements.txt", "pytest\n")
     sample.write(
         "tests/test_forever.py",
-        "import pathlib, subprocess, time\n\n\ndef test_forever():\n"
-        f"    child = subprocess.Popen(['sleep', '1000'])\n    pathlib.Path({str(mark)!r}).write_text(str(child.pid))\n"
-        "    time.sleep(1000)\n",
+        "import subprocess, time\n\n\ndef test_forever():\n"
+        "    child = subprocess.Popen(['flock', 'held', 'sleep', '1000'])\n    time.sleep(1000)\n",
     )
     with subprocess.Popen(
         forge.argv("check", sample.path, "--gate", "unit"),
@@ -190,13 +189,12 @@ def test_ctrl_c_stops_the_tools_and_is_130(forge: ForgeCommand, sample: TestRepo
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        wait_until(lambda: mark.exists() and mark.read_text(), 120)
-        child = int(mark.read_text())
+        wait_until(lambda: held.exists() and not is_free(held), 120)
         process.send_signal(signal.SIGINT)
         _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130, stderr
     assert b"Traceback" not in stderr
-    wait_until(lambda: not psutil.pid_exists(child), 10)
+    wait_until(lambda: is_free(held), 10)
     assert not list(Path(forge.home, "processes").glob("*/*.json"))
 
 

@@ -78,7 +78,9 @@ def of(environments: LocalEnvironments | DomainEnvironments, root: Path, languag
 
 def run_python(run: CountingRun, environment: Environment, code: str) -> ProcessResult:
     assert environment.python is not None
-    return run.run(Command(argv=(str(environment.python), "-c", code), cwd=Path("/"), environment=environment.variables))
+    return run.run(
+        Command(argv=(str(environment.python), "-c", code), cwd=Path("/"), environment=environment.variables, trusted=True)
+    )
 
 
 def test_python_project_is_installed_once_and_warm_without_a_process(
@@ -117,7 +119,7 @@ def test_requirement_files_with_hashes_are_respected(environments: LocalEnvironm
 def test_a_uv_lock_is_installed_as_it_is(environments: LocalEnvironments, run: CountingRun, home: Path, tmp_path: Path) -> None:
     root = write(tmp_path, {"pyproject.toml": PYPROJECT, "shop/__init__.py": ""})
     cache = {"UV_CACHE_DIR": str(home / "cache/uv-local")}
-    locked = run.run(Command(argv=(uv_program(), "lock"), cwd=root, network=True, environment=cache))
+    locked = run.run(Command(argv=(uv_program(), "lock"), cwd=root, network=True, environment=cache, trusted=True))
     assert locked.exit_code == 0, locked.stderr
     text = (root / "uv.lock").read_text()
     found = of(environments, root)
@@ -250,7 +252,7 @@ def test_toolbox_of_python(environments: LocalEnvironments, run: CountingRun, tm
     assert {"ruff", "mypy", "black", "pytest", "pytest-cov", "coverage"} <= box.versions.keys()
     ruff = box.executable("ruff")
     assert ruff is not None
-    said = run.run(Command(argv=(str(ruff), "--version"), cwd=tmp_path)).stdout.decode()
+    said = run.run(Command(argv=(str(ruff), "--version"), cwd=tmp_path, trusted=True)).stdout.decode()
     assert said.strip() == f"ruff {box.versions['ruff']}"
     run.started.clear()
     assert environments.toolbox(Language.PYTHON, "mypy", log=lambda _: None) == box
@@ -287,7 +289,9 @@ def node_lock(home: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
     root = write(tmp_path_factory.mktemp("lock"), {"package.json": json.dumps(PACKAGE)})
     own = CountingRun(home)
     cache = {"npm_config_cache": str(home / "cache/npm-local")}
-    made = own.run(Command(argv=("npm", "install", "--package-lock-only"), cwd=root, network=True, environment=cache))
+    made = own.run(
+        Command(argv=("npm", "install", "--package-lock-only"), cwd=root, network=True, environment=cache, trusted=True)
+    )
     assert made.exit_code == 0, made.stderr
     return (root / "package-lock.json").read_text()
 

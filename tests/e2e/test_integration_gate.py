@@ -11,10 +11,10 @@ from forge_dagster.domain.results import GateResult
 from forge_dagster.workspace import postgres
 from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun
-from forge_dagster.workspace.reaping import start_time
 from forge_dagster.workspace.services import LocalServices
 from tests.support.api_seeds import BAD, DOCUMENT, GOOD
 from tests.support.gate_bench import Files, GateBench
+from tests.support.holding import is_free
 from tests.support.postgres import find_server
 from tests.support.waiting import wait_until
 
@@ -294,16 +294,12 @@ def test_a_service_whose_program_is_missing(bench: Bench) -> None:
     assert "echo could not be started" in result.reason
 
 
-def test_what_a_service_leaves_behind_is_gone_after_the_gate(bench: Bench, tmp_path: Path) -> None:
-    note = tmp_path / "child"
-    leaves = (
-        "import pathlib, subprocess\n"
-        "child = subprocess.Popen(['sleep', '300'], start_new_session=True)\n"
-        f"pathlib.Path({str(note)!r}).write_text(str(child.pid))\n"
-    )
+def test_what_a_service_leaves_behind_is_gone_after_the_gate(bench: Bench) -> None:
+    leaves = "import subprocess\nchild = subprocess.Popen(['flock', 'held', 'sleep', '300'], start_new_session=True)\n"
     bench.plant({**PLAIN, "server.py": leaves + SERVER}, policy=ECHO)
     assert bench.integration().outcome is Outcome.PASSED
-    wait_until(lambda: start_time(int(note.read_text())) is None)
+    assert (bench.root / "held").exists()
+    wait_until(lambda: is_free(bench.root / "held"))
 
 
 def test_no_integration_test_is_nothing_to_examine(bench: Bench) -> None:

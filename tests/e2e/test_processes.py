@@ -25,7 +25,8 @@ def run(tmp_path: Path) -> ProcessRun:
 
 
 def sh(script: str, cwd: Path, **options: object) -> Command:
-    return Command(argv=("sh", "-c", script), cwd=cwd, **options)  # type: ignore[arg-type]
+    """A trusted one, whose process ids are those of this machine; test_sandbox.py is about the others."""
+    return Command(argv=("sh", "-c", script), cwd=cwd, trusted=True, **options)  # type: ignore[arg-type]
 
 
 def alive(pid: int) -> bool:
@@ -51,11 +52,11 @@ def test_a_process_that_does_not_read_its_stdin(run: ProcessRun, tmp_path: Path)
 def test_environment_is_cleared(run: ProcessRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("FORGE_TEST_SECRET", "UV_INDEX_URL", "HTTPS_PROXY", "PYTHONPATH"):
         monkeypatch.setenv(name, "hidden")
-    text = run.run(Command(argv=("env",), cwd=tmp_path, environment={"MINE": "1"})).stdout.decode()
+    text = run.run(Command(argv=("env",), cwd=tmp_path, environment={"MINE": "1"}, trusted=True)).stdout.decode()
     names = {line.partition("=")[0] for line in text.splitlines()}
     assert names == {"PATH", "HOME", "TMPDIR", "LANG", "TZ", "MINE", "FORGE_PROCESS"}
     assert str(Path.home()) not in text.replace(os.environ["PATH"], "")
-    networked = run.run(Command(argv=("env",), cwd=tmp_path, network=True)).stdout.decode()
+    networked = run.run(Command(argv=("env",), cwd=tmp_path, network=True, trusted=True)).stdout.decode()
     assert "UV_INDEX_URL=hidden" in networked
     assert "HTTPS_PROXY=hidden" in networked
     assert "FORGE_TEST_SECRET" not in networked
@@ -119,12 +120,13 @@ def test_a_log_that_raises_ends_the_process(run: ProcessRun, tmp_path: Path) -> 
     assert not alive(pid_in(tmp_path / "leader"))
 
 
+@pytest.mark.parametrize("trusted", [True, False])
 @pytest.mark.parametrize("argv", [("no-such-program",), ("./plain.txt",), ("/",), (), ("a\0b",), ("sh", "a\0b"), ("./script",)])
-def test_what_cannot_be_started_is_missing(run: ProcessRun, tmp_path: Path, argv: tuple[str, ...]) -> None:
+def test_what_cannot_be_started_is_missing(run: ProcessRun, tmp_path: Path, argv: tuple[str, ...], trusted: bool) -> None:
     (tmp_path / "plain.txt").write_text("no program")
     (tmp_path / "script").write_text("#!/no/such/interpreter\n")
     (tmp_path / "script").chmod(0o755)
-    result = run.run(Command(argv=argv, cwd=tmp_path))
+    result = run.run(Command(argv=argv, cwd=tmp_path, trusted=trusted))
     assert (result.ended, result.exit_code) == ("missing", None)
     assert result.stderr
 
@@ -173,7 +175,7 @@ from forge_dagster.ports import Command
 from forge_dagster.workspace.processes import ProcessRun
 run = ProcessRun(home=Path({str(tmp_path)!r}), run_id="x")
 signal.signal(signal.SIGTERM, lambda *_: run.stop())
-result = run.run(Command(argv=("sh", "-c", "echo $$ > leader; sleep 300 & wait"), cwd=Path({str(tmp_path)!r})))
+result = run.run(Command(argv=("sh", "-c", "echo $$ > leader; sleep 300 & wait"), cwd=Path({str(tmp_path)!r}), trusted=True))
 print(result.ended)
 """
     worker = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
@@ -196,7 +198,7 @@ sleep 300 & echo $! > child
 setsid sh -c "echo \\\\$\\\\$ > daemon; exec sleep 300" &
 wait'''
 def work():
-    run.run(Command(argv=("sh", "-c", script), cwd=folder))
+    run.run(Command(argv=("sh", "-c", script), cwd=folder, trusted=True))
 thread = threading.Thread(target=work, daemon=len(sys.argv) > 3)
 thread.start()
 if len(sys.argv) > 3:

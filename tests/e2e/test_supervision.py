@@ -56,7 +56,9 @@ def plain() -> Iterator[Path]:
 
 def program(home: Path, name: str, code: str, *arguments: str, wait_s: float = 2.0, **environment: str) -> Program:
     argv = (sys.executable, "-c", code, *arguments)
-    return Program(name=name, argv=argv, cwd=home, environment=environment, log=home / f"{name}.log", stop_wait_s=wait_s)
+    return Program(
+        name=name, argv=argv, cwd=home, environment=environment, log=home / f"{name}.log", stop_wait_s=wait_s, trusted=True
+    )
 
 
 def pid_of(supervision: SupervisordSupervision, name: str) -> int:
@@ -109,7 +111,9 @@ def test_a_killed_program_is_started_again_and_its_exits_are_counted(plain: Path
 
 def test_what_cannot_start_says_so(plain: Path) -> None:
     supervision = SupervisordSupervision(plain)
-    supervision.start(Program(name="absent", argv=("/no/such/program",), cwd=plain, log=plain / "log", restart=False))
+    supervision.start(
+        Program(name="absent", argv=("/no/such/program",), cwd=plain, log=plain / "log", restart=False, trusted=True)
+    )
     wait_until(lambda: (state := supervision.state("absent")) is not None and not state.running and state.exits == 1)
     assert "/no/such/program" in (plain / "log").read_text()
 

@@ -59,7 +59,7 @@ def test_members_of_a_uv_workspace_share_one_environment(home: Path, run: Proces
         },
     )
     cache = {"UV_CACHE_DIR": str(home / "cache/uv-local")}
-    locked = run.run(Command(argv=(uv_program(), "lock"), cwd=root, network=True, environment=cache))
+    locked = run.run(Command(argv=(uv_program(), "lock"), cwd=root, network=True, environment=cache, trusted=True))
     assert locked.exit_code == 0, locked.stderr
     project = seen(root)
     environments = LocalEnvironments(home, run)
@@ -80,7 +80,9 @@ def test_members_of_an_npm_workspace_have_their_own_programs_first(home: Path, r
         },
     )
     cache = {"npm_config_cache": str(home / "cache/npm-change")}
-    locked = run.run(Command(argv=("npm", "install", "--package-lock-only"), cwd=root, network=True, environment=cache))
+    locked = run.run(
+        Command(argv=("npm", "install", "--package-lock-only"), cwd=root, network=True, environment=cache, trusted=True)
+    )
     assert locked.exit_code == 0, locked.stderr
     project, environments = seen(root), LocalEnvironments(home, run, domain="change")
     first, second = project.parts
@@ -192,7 +194,7 @@ def test_what_tox_installs_is_there_beside_a_lock(home: Path, run: ProcessRun, t
         },
     )
     cache = {"UV_CACHE_DIR": str(home / "cache/uv-local")}
-    assert run.run(Command(argv=(uv_program(), "lock"), cwd=root, network=True, environment=cache)).exit_code == 0
+    assert run.run(Command(argv=(uv_program(), "lock"), cwd=root, network=True, environment=cache, trusted=True)).exit_code == 0
     found = of(LocalEnvironments(home, run), root, seen(root), PYTHON)
     assert (found.versions["pluggy"], found.versions["iniconfig"]) == ("1.5.0", "2.0.0")
 

@@ -75,7 +75,7 @@ class ScriptedGate:
     def _sleep(self, context: GateContext) -> GateResult:
         folder = home()
         text = "sleep 300 & echo $! > child; echo $$ > parent.part; mv parent.part parent; wait"
-        result = context.run.run(Command(argv=("sh", "-c", text), cwd=folder, timeout_s=300))
+        result = context.run.run(Command(argv=("sh", "-c", text), cwd=folder, timeout_s=300, trusted=True))
         if result.ended == "interrupted":
             raise Interrupted("the tool was stopped")
         return gate_result(self.name, Outcome.ERRORED, reason=f"the tool {result.ended}")

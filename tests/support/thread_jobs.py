@@ -100,7 +100,7 @@ def sleeper(context: dg.AssetExecutionContext) -> None:
     run = ProcessRun(home=folder, run_id=context.run_id)
     script = "sleep 300 & echo $! > child; echo $$ > parent.part; mv parent.part parent; wait"
     with interruption.stopping_with(context.run_id, run.stop):
-        result = run.run(Command(argv=("sh", "-c", script), cwd=folder, timeout_s=300))
+        result = run.run(Command(argv=("sh", "-c", script), cwd=folder, timeout_s=300, trusted=True))
     (folder / "ended").write_text(result.ended)
     if result.ended == "interrupted":
         raise dg.DagsterExecutionInterruptedError("cancelled")

@@ -33,6 +33,7 @@ class CommandReviewer:
                 stdin=asked.encode("utf-8", "replace"),
                 timeout_s=request.timeout_s,
                 network=True,
+                trusted=True,
                 output_limit=2 * MAX_ANSWER,
             )
             done = request.run.run(command)

@@ -70,7 +70,7 @@ class Stage:
     def forge(self, *arguments: str) -> str:
         """Run the command `forge` as a person would; what it prints. Raises DemoFailed."""
         argv = (sys.executable, "-m", "forge_dagster.cli", *arguments, "--home", str(self.home))
-        done = self.run.run(Command(argv=argv, cwd=self.home, timeout_s=120))
+        done = self.run.run(Command(argv=argv, cwd=self.home, timeout_s=120, trusted=True))
         said = (done.stdout + done.stderr).decode(errors="replace").strip()
         if done.exit_code != 0:
             raise DemoFailed(f"forge {' '.join(arguments)} ended with {done.exit_code}: {said[-1500:]}")

@@ -15,11 +15,13 @@ from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.project import Language, Project, PythonProject
+from forge_dagster.domain.reach import REFUSED
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 
 REQUIREMENTS = "requirements.txt"
 _OFFLINE = re.compile(
     r"error sending request|dns error|client error \(Connect\)|timed out|Connection refused|HTTP status server error"
+    rf"|{REFUSED}"
 )
 _SAID = re.compile(r"^\s*(?:error:|cause:|╰─▶|├─▶|[×x] |\w*Error\b)", re.MULTILINE)
 

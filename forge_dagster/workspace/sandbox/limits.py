@@ -1,0 +1,214 @@
+"""Limits on memory, processors and processes: a control group per command where one can be made, else limits per process.
+
+Version 1 (a hierarchy per controller) and version 2 (one for all) of the kernel's control groups are used as they are found,
+both at once where a machine has both (docs.kernel.org, "Control Group v1", "Control Group v2").
+"""
+
+import contextlib
+import functools
+import itertools
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from forge_dagster.domain.settings import SandboxSettings
+
+_PARENT = "forge"
+_WANTED = ("memory", "pids", "cpu")
+_PERIOD_US = 100_000
+"""The kernel's own default period of a processor quota, in microseconds."""
+_GONE_WITHIN_S = 2.0
+_NUMBERS = itertools.count()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hierarchy:
+    """Where groups are made, and for which controllers."""
+
+    folder: Path
+    controllers: tuple[str, ...]
+    version: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cage:
+    """The control groups of one command."""
+
+    folders: tuple[tuple[Hierarchy, Path], ...]
+
+    @property
+    def doors(self) -> tuple[str, ...]:
+        """Files to which a process writes "0" to be in."""
+        return tuple(str(folder / "cgroup.procs") for _, folder in self.folders)
+
+    def ran_out_of_memory(self) -> bool:
+        """Whether the kernel killed something in it for want of memory."""
+        for hierarchy, folder in self.folders:
+            if "memory" in hierarchy.controllers:
+                name = "memory.events" if hierarchy.version == 2 else "memory.oom_control"
+                for line in _text(folder / name).splitlines():
+                    word, _, count = line.partition(" ")
+                    if word == "oom_kill" and count.strip() not in ("", "0"):
+                        return True
+        return False
+
+    def remove(self) -> None:
+        """Kill what is in it and forget it."""
+        deadline = time.monotonic() + _GONE_WITHIN_S
+        for _, folder in self.folders:
+            while True:
+                for pid in _text(folder / "cgroup.procs").split():
+                    with contextlib.suppress(OSError, ValueError):
+                        os.kill(int(pid), 9)
+                try:
+                    folder.rmdir()
+                except FileNotFoundError:
+                    break
+                except OSError:
+                    if time.monotonic() > deadline:
+                        break
+                    time.sleep(0.005)
+                else:
+                    break
+
+
+def cage(settings: SandboxSettings) -> Cage | None:
+    """A new control group with the limits of `settings`; None where this user may make none for memory and processes."""
+    found = hierarchies()
+    if not {"memory", "pids"} <= {name for hierarchy in found for name in hierarchy.controllers}:
+        return None
+    name = f"{os.getpid()}-{next(_NUMBERS)}"
+    made: list[tuple[Hierarchy, Path]] = []
+    try:
+        for hierarchy in found:
+            folder = hierarchy.folder / name
+            folder.mkdir()
+            made.append((hierarchy, folder))
+            for file, value in _values(hierarchy, settings).items():
+                (folder / file).write_text(value)
+    except OSError:
+        Cage(folders=tuple(made)).remove()
+        return None
+    return Cage(folders=tuple(made))
+
+
+def described() -> tuple[str, str]:
+    """How limits are set on this machine, and what to do where that is less than it could be."""
+    found = {name: hierarchy.version for hierarchy in hierarchies() for name in hierarchy.controllers}
+    if {"memory", "pids"} <= found.keys():
+        names = ", ".join(f"{name} (v{version})" for name, version in sorted(found.items()))
+        return f"limits by control groups: {names}", ""
+    advice = (
+        "run Forge by root, or where systemd has delegated memory, pids and cpu to it, for limits on all processes together"
+    )
+    return "limits on memory per process, not on all together; on processes of the sandbox; none on processors", advice
+
+
+def memory_limit(settings: SandboxSettings) -> int:
+    """Bytes."""
+    if settings.memory_mib:
+        return settings.memory_mib * 2**20
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
+
+
+def _values(hierarchy: Hierarchy, settings: SandboxSettings) -> Mapping[str, str]:
+    memory, cores = str(memory_limit(settings)), settings.cpus or float(os.cpu_count() or 1)
+    quota = str(max(1_000, int(cores * _PERIOD_US)))
+    values: dict[str, str] = {}
+    if "memory" in hierarchy.controllers:
+        values["memory.max" if hierarchy.version == 2 else "memory.limit_in_bytes"] = memory
+    if "pids" in hierarchy.controllers:
+        values["pids.max"] = str(settings.processes)
+    if "cpu" in hierarchy.controllers:
+        values |= {"cpu.max": f"{quota} {_PERIOD_US}"} if hierarchy.version == 2 else {
+            "cpu.cfs_period_us": str(_PERIOD_US), "cpu.cfs_quota_us": quota,
+        }  # fmt: skip
+    return values
+
+
+@functools.cache
+def hierarchies() -> tuple[Hierarchy, ...]:
+    """Where this process may make groups: looked up once."""
+    found: list[Hierarchy] = []
+    taken: set[str] = set()
+    for hierarchy in find_hierarchies(_text(Path("/proc/self/mountinfo")), _text(Path("/proc/self/cgroup"))):
+        wanted = tuple(name for name in hierarchy.controllers if name in _WANTED and name not in taken)
+        folder = _parent(hierarchy, wanted) if wanted else None
+        if folder is not None:
+            taken.update(wanted)
+            found.append(Hierarchy(folder=folder, controllers=wanted, version=hierarchy.version))
+    return tuple(found)
+
+
+def find_hierarchies(mounts: str, own: str) -> Iterator[Hierarchy]:
+    """The hierarchies in `mounts` (/proc/self/mountinfo), each at this process's own group by `own` (/proc/self/cgroup).
+
+    For version 2 the controllers are those that the file system offers there.
+    """
+    paths: dict[str, str] = {}
+    for line in own.splitlines():
+        number, controllers, path = (*line.split(":", 2), "", "")[:3]
+        for name in controllers.split(",") if controllers else ([""] if number == "0" else []):
+            paths[name] = path
+    for line in mounts.splitlines():
+        fields, _, rest = line.partition(" - ")
+        kind, *options = rest.split(" ")
+        point = Path(fields.split(" ")[4]) if len(fields.split(" ")) > 4 else None
+        if point is None or kind not in ("cgroup", "cgroup2"):
+            continue
+        if kind == "cgroup2":
+            folder = _existing(point, paths.get("", "/"))
+            yield Hierarchy(folder=folder, controllers=tuple(_text(folder / "cgroup.controllers").split()), version=2)
+            continue
+        named = options[-1].split(",") if options else []
+        controllers_there = tuple(name for name in named if name in _WANTED)
+        if controllers_there:
+            folder = _existing(point, paths.get(controllers_there[0], "/"))
+            yield Hierarchy(folder=folder, controllers=controllers_there, version=1)
+
+
+def _existing(point: Path, path: str) -> Path:
+    """The own group, or the mount point where a container sees nothing of the path above it."""
+    folder = point / path.lstrip("/")
+    return folder if folder.is_dir() else point
+
+
+def _parent(hierarchy: Hierarchy, controllers: tuple[str, ...]) -> Path | None:
+    """The folder for Forge's groups, made; None where this user may not.
+
+    In version 2 a group with processes may not have groups with controllers below it ("No Internal Process Constraint"), save
+    the root: there Forge's groups lie beside its own, so as high as it takes to find a group without processes.
+    """
+    places = [hierarchy.folder]
+    if hierarchy.version == 2:
+        places += [parent for parent in hierarchy.folder.parents if (parent / "cgroup.subtree_control").exists()]
+    for place in places:
+        folder = place / _PARENT
+        try:
+            if hierarchy.version == 2:
+                _enable(place, controllers)
+            folder.mkdir(exist_ok=True)
+            if hierarchy.version == 2:
+                _enable(folder, controllers)
+            if not os.access(folder, os.W_OK | os.X_OK):
+                continue
+        except OSError:
+            continue
+        return folder
+    return None
+
+
+def _enable(folder: Path, controllers: tuple[str, ...]) -> None:
+    file = folder / "cgroup.subtree_control"
+    missing = set(controllers) - set(_text(file).split())
+    if missing:
+        file.write_text(" ".join(f"+{name}" for name in sorted(missing)))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text()
+    except OSError:
+        return ""

@@ -1,0 +1,72 @@
+"""The sandbox made of containers, where an engine runs on this machine (DOCKER_HOST names another socket)."""
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from forge_dagster.domain.settings import SandboxSettings
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.ports import Command
+from forge_dagster.workspace.processes import ProcessRun
+from forge_dagster.workspace.sandbox.escapes import try_to_escape
+from tests.support.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def _answers(engine: str) -> bool:
+    try:
+        return subprocess.run([engine, "version"], capture_output=True, check=False, timeout=30).returncode == 0
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+
+
+@pytest.fixture
+def settings() -> SandboxSettings:
+    engine = next((name for name in ("docker", "podman") if _answers(name)), None)
+    if engine is None:
+        pytest.skip("no container engine answers on this machine")
+    return SandboxSettings.model_validate({"kind": "container", "engine": engine})
+
+
+def test_nothing_gets_out(settings: SandboxSettings, tmp_path: Path) -> None:
+    assert [escape.name for escape in try_to_escape(settings, tmp_path) if not escape.held] == []
+
+
+def test_output_input_files_and_exit_codes(settings: SandboxSettings, tmp_path: Path) -> None:
+    (tmp_path / "tree").mkdir()
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    script = 'cat; echo "$MINE"; pwd; echo x > made; exit 3'
+    command = Command(argv=("sh", "-c", script), cwd=tmp_path / "tree", stdin=b"in\n", environment={"MINE": "a\nb"})
+    done = run.run(command)
+    assert (done.exit_code, done.stdout.decode()) == (3, f"in\na\nb\n{tmp_path / 'tree'}\n")
+    assert (tmp_path / "tree/made").stat().st_uid == tmp_path.stat().st_uid
+    assert run.run(Command(argv=("sh", "-c", "exit 125"), cwd=tmp_path / "tree")).exit_code == 125
+
+
+def test_the_time_limit_removes_the_container(settings: SandboxSettings, tmp_path: Path) -> None:
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    (tmp_path / "tree").mkdir()
+    hold = Command(argv=("sh", "-c", "echo x > begun; sleep 300"), cwd=tmp_path / "tree", timeout_s=20.0)
+    assert run.run(hold).ended == "timeout"
+    assert (tmp_path / "tree/begun").exists()
+
+    def left() -> bytes:
+        return subprocess.run(
+            [settings.engine, "ps", "-q", "--filter", "ancestor=forge-sandbox:empty"], capture_output=True, check=True
+        ).stdout
+
+    wait_until(lambda: not left())
+
+
+def test_an_engine_that_does_not_answer_runs_nothing(
+    settings: SandboxSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if settings.engine != "docker":
+        pytest.skip("podman has no daemon that could be away")
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/nobody.sock")
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    with pytest.raises(WorkspaceError, match=r"sandbox could not be made|cannot make an image"):
+        run.run(Command(argv=("sh", "-c", "echo x > ran"), cwd=tmp_path))
+    assert not (tmp_path / "ran").exists()
