@@ -10,6 +10,7 @@ from forge_dagster.domain.globs import matches
 from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 from forge_dagster.domain.results import GateResult
+from forge_dagster.domain.tool_configuration import is_configuration
 
 SCHEMA = "forge.memo/1"
 
@@ -76,9 +77,9 @@ def memo_keys(
     base: list[object] = [change.base_sha]
     if gate in _OF_THE_COMMITS:
         base += [head, change.repository, change.number, change.title, change.identity.model_dump(mode="json")]
-    return MemoKeys(
-        exact=_digest([*parts, "on", base]), anywhere=_digest([*parts, "anywhere"]) if gate in _OF_THE_TREE else None
-    )
+    # a change of configuration is judged under the base's as well, so its answer is about that base only
+    anywhere = gate in _OF_THE_TREE and not any(is_configuration(path) for path in change.paths)
+    return MemoKeys(exact=_digest([*parts, "on", base]), anywhere=_digest([*parts, "anywhere"]) if anywhere else None)
 
 
 def _digest(value: object) -> str:

@@ -13,7 +13,7 @@ from forge_dagster.domain.changes import Change
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity
 from forge_dagster.domain.plain_text import one_line
-from forge_dagster.domain.tampering.loosening import is_configuration
+from forge_dagster.domain.tool_configuration import is_configuration
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import Ask
 from forge_dagster.gates.examined import Examined

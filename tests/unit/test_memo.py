@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_dagster.domain.changes import Change, Identity
+from forge_dagster.domain.changes import Change, ChangedFile, Identity
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import GATES
 from forge_dagster.domain.memo import Circumstances, MemoKeys, may_remember, memo_keys
@@ -72,6 +72,13 @@ def test_a_finding_may_be_the_bases_so_the_exact_answer_depends_on_it(gate: str)
     moved = CHANGE.model_copy(update={"base_sha": "d" * 40})
     assert keys(gate).exact != keys(gate, change=moved).exact
     assert keys(gate).anywhere == keys(gate, change=moved).anywhere
+
+
+@pytest.mark.parametrize("gate", ["format", "lint", "types"])
+def test_a_change_of_configuration_is_answered_for_its_own_base_only(gate: str) -> None:
+    loosened = CHANGE.model_copy(update={"files": (ChangedFile(path="ruff.toml", status="modified"),)})
+    assert keys(gate).anywhere is not None
+    assert keys(gate, change=loosened).anywhere is None
 
 
 @pytest.mark.parametrize("gate", ["secrets", "integrity"])

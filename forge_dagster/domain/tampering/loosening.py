@@ -3,23 +3,11 @@
 import re
 from collections.abc import Iterator
 
-from forge_dagster.domain.globs import matches
 from forge_dagster.domain.tampering.files import FilePair
 from forge_dagster.domain.tampering.python_source import Unreadable
 from forge_dagster.domain.tampering.settings_text import Settings, Value, read_settings
 from forge_dagster.domain.tampering.signs import Sign, asks, rejects
-
-CONFIGURATION = (
-    "**/pyproject.toml", "**/setup.cfg", "**/tox.ini", "**/pytest.ini", "**/.pytest.ini", "**/pytest.toml", "**/.pytest.toml",
-    "**/.coveragerc", "**/ruff.toml", "**/.ruff.toml", "**/mypy.ini", "**/.mypy.ini", "**/.flake8", "**/.pylintrc",
-    "**/pyrightconfig.json", "**/tsconfig*.json", "**/jsconfig.json", "**/.eslintrc*", "**/eslint.config.*", "**/biome.json*",
-    "**/.biome.json*", "**/.oxlintrc*", "**/oxlint.config.*", "**/vitest.config.*", "**/vitest.workspace.*",
-    "**/vite.config.*", "**/jest.config.*", "**/.mocharc*", "**/.nycrc*", "**/.c8rc*", "**/.taprc", "**/ava.config.*",
-    "**/package.json", "**/codecov.y*ml", "**/.codecov.y*ml", "**/stryker.c*", "**/stryker.conf.*", "**/.stryker*",
-    "**/.pre-commit-config.yaml", "**/.bandit", "**/bandit.y*ml", "**/.importlinter", "**/tach.toml",
-    "**/.dependency-cruiser.*", "**/playwright.config.*", "**/.prettierrc*", "**/prettier.config.*", "**/.oxfmtrc*",
-)  # fmt: skip
-"""Files by which tools are told what to demand."""
+from forge_dagster.domain.tool_configuration import is_configuration
 
 _NOT_OF_TOOLS = re.compile(
     r"^tool\.(poetry|hatch|uv|setuptools|pdm|flit|commitizen|semantic_release|bumpversion|towncrier|cibuildwheel|black|isort)\b"
@@ -80,11 +68,6 @@ _OPTIONS = re.compile(
 _HARMLESS = re.compile(r"^(-n0|--disable-warnings|-x|--exitfirst|--maxfail|-W|--pdb|--rootdir|--confcutdir|-n)")
 _NO_RUN = re.compile(r"^(--co|--collect-only|--setup-plan|--setup-only|--fixtures|--version|--help|-h)$")
 _ADAPTED = "say in the pull request why less is to be demanded"
-
-
-def is_configuration(path: str) -> bool:
-    """Whether tools are told by this file what to demand."""
-    return any(matches(path, pattern, ignore_case=True) for pattern in CONFIGURATION)
 
 
 def loosening_signs(pair: FilePair) -> Iterator[Sign]:
