@@ -26,7 +26,7 @@ from forge_dagster.domain.tampering.files import (
     is_type_test,
     name,
 )
-from forge_dagster.domain.tampering.loosening import is_configuration, loosening_signs
+from forge_dagster.domain.tampering.loosening import loosening_signs
 from forge_dagster.domain.tampering.places import place_findings
 from forge_dagster.domain.tampering.python_source import Unreadable
 from forge_dagster.domain.tampering.python_tests import python_tests
@@ -36,6 +36,7 @@ from forge_dagster.domain.tampering.snapshots import snapshot_findings
 from forge_dagster.domain.tampering.suites import TestFact, compare
 from forge_dagster.domain.tampering.supply import is_lock, supply_signs
 from forge_dagster.domain.tampering.suppressions import suppression_signs
+from forge_dagster.domain.tool_configuration import is_configuration
 
 _DEPTH = (RecursionError, MemoryError)
 _UNEXAMINED = "a person looks at it, since Forge cannot"
