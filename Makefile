@@ -5,7 +5,7 @@ PYTEST ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev test test-all lint demo benchmark lock clean
+.PHONY: help setup setup-dev test test-all check-self lint demo benchmark lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -31,6 +31,11 @@ test: lint  ## Everything but the slow tests
 
 test-all: lint  ## Every test
 	@echo "==> pytest, all"; $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+
+SELF := --stage fast --gate integrity --gate architecture --gate sast
+
+check-self: setup  ## Forge's own gates on a clean clone of this repository's HEAD
+	@clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && git clone --quiet . "$$clone/forge" && $(BIN)/forge check "$$clone/forge" $(SELF)
 
 benchmark: setup-dev  ## Measure what DESIGN promises (wants a quiet machine)
 	@for file in benchmarks/*.py; do echo "==> $$file"; $(BIN)/python $$file || code=1; done; exit $${code:-0}

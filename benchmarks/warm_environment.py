@@ -5,12 +5,15 @@
 Python: a uv project with some twenty locked packages. JavaScript: a project with eslint and its packages, in the user's own
 tree, in a checkout that has been installed, and in a new checkout of a lock that an earlier one had (a real copy, since what a
 change runs must not write into the next). The target: each under 1 s; a digest is asked for each gate and takes milliseconds.
-A Python environment knows where its project lies, so that a new checkout has one installed for itself, from the cache.
+A Python environment knows where its project lies, so that a new checkout has one of its own: in the user's own trees links to
+the first one's files, elsewhere copies from uv's cache, since what a change runs must not write into the next. For these the
+CPU time is shown too, Forge's and its child processes': the wall clock of a busy machine says little.
 """
 
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
@@ -85,6 +88,26 @@ def show(name: str, taken: list[float]) -> bool:
     return worst < TARGET_S
 
 
+def cpu_s() -> float:
+    """CPU seconds of this process and of the children it has waited for (getrusage(2))."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(one.ru_utime + one.ru_stime for one in used)
+
+
+def python_again(environments: LocalEnvironments, owner: str, tree: Path, folder: Path, rounds: int) -> bool:
+    """New checkouts of a lock that an earlier one had; whether the slowest is within the target."""
+    taken, used = [], []
+    for number in range(min(rounds, 5)):
+        root = shutil.copytree(tree, folder / f"{owner} {number}")
+        found = project(root)
+        before = cpu_s()
+        taken += seconds(lambda r=root, p=found: environments.of(Language.PYTHON, root=r, project=p, log=lambda _: None), 1)  # type: ignore[misc]
+        used.append(cpu_s() - before)
+    met = show(f"python in {owner}, same lock: of", taken)
+    print(f"{'':44} {statistics.median(used) * 1000:8.1f} ms of CPU")
+    return met
+
+
 def measure(folder: Path, rounds: int) -> bool:
     """Install everything once, then measure; whether each target is met."""
     home = folder / "home"
@@ -108,11 +131,8 @@ def measure(folder: Path, rounds: int) -> bool:
             print(f"{language.value} in {owner}, cold: {seconds(of, 1)[0]:.1f} s")
             good.append(show(f"{language.value} in {owner}: of", seconds(of, rounds)))
             good.append(show(f"{language.value} in {owner}: digest", seconds(digest, rounds)))
-    again = shutil.copytree(trees[Language.PYTHON], folder / "python-again")
-    found = project(again)
-    begun = time.perf_counter()
-    change.of(Language.PYTHON, root=again, project=found, log=lambda _: None)
-    print(f"python in a new checkout, same lock (no target): {time.perf_counter() - begun:.1f} s, installed from the cache")
+    for environments, owner in ((mine, "the user's new checkout"), (change, "a new checkout")):
+        good.append(python_again(environments, owner, trees[Language.PYTHON], folder, rounds))
     lock = (trees[Language.TYPESCRIPT] / "package-lock.json").read_text()
     taken = []
     for number in range(min(rounds, 5)):

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from forge_dagster.domain.graph import GateSpec, Job
-from forge_dagster.domain.policy import POLICY_FILE
+from forge_dagster.domain.policy import POLICY_FILE, POLICY_LIMIT
+from forge_dagster.domain.redaction import Redactor
 from forge_dagster.domain.releases import slug
 from forge_dagster.domain.settings import HostSettings, Ports, SandboxSettings, Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE, parse_settings
@@ -19,7 +20,10 @@ from forge_dagster.errors import ConfigurationError, WorkspaceError
 from forge_dagster.ports import Checkout, GitHost, Platform, Reviewer, Services, Supervision
 
 if TYPE_CHECKING:
+    from forge_dagster.domain.log_keys import Signatures
     from forge_dagster.hosts.embedded import EmbeddedHost
+    from forge_dagster.hosts.embedded.accounts import Accounts
+    from forge_dagster.hosts.embedded.sessions import Sessions
     from forge_dagster.usecases.check import LocalCheck
     from forge_dagster.workspace.processes import ProcessRun
     from forge_dagster.workspace.supervision import SupervisordSupervision
@@ -30,6 +34,9 @@ PORTS_FILE = "ports.json"
 FORGE_TOKEN = "forge-token"  # noqa: S105 - a file name
 WEBHOOK_SECRET = "webhook-secret"  # noqa: S105
 OPERATOR_TOKEN = "operator-token"  # noqa: S105
+
+KEYS_FOLDER = "keys"
+"""Holds what signs for Forge; nothing in a sandbox may see it."""
 
 
 def home_folder(home: Path | None = None) -> Path:
@@ -84,6 +91,34 @@ def webhook_secrets(settings: Settings) -> Mapping[str, str]:
     return made
 
 
+def redactor(home: Path | None = None) -> Redactor:
+    """What is blanked in all that a home writes down or shows. Never raises: what broken settings name is not known."""
+    from forge_dagster.workspace.known_secrets import KnownSecrets, from_environment
+
+    folder = home_folder(home)
+    values = from_environment(os.environ)
+    try:
+        settings = _written_settings(folder)
+    except ConfigurationError:
+        return KnownSecrets(folder, values=values)
+    values += tuple(secret.get_secret_value() for secret in settings.secrets)
+    return KnownSecrets(folder, values=values, files=settings.secret_files)
+
+
+def signatures() -> "Signatures":
+    """What checks signatures, without any key of our own."""
+    from forge_dagster.evidence.signatures import Ed25519Signatures
+
+    return Ed25519Signatures()
+
+
+def public_keys(paths: list[Path]) -> Mapping[str, str]:
+    """Key id -> public key of PEM files. Raises ConfigurationError."""
+    from forge_dagster.evidence.keyring import read_public_keys
+
+    return read_public_keys(paths)
+
+
 def supervision(home: Path, sandbox: SandboxSettings | None = None) -> "SupervisordSupervision":
     """What keeps the long-lived processes of a home running; `sandbox`: for those of a change (default: confined)."""
     from forge_dagster.workspace.supervision import SupervisordSupervision
@@ -101,6 +136,19 @@ def embedded_admin(home: Path) -> "EmbeddedHost":
     return EmbeddedHost(settings.home, run=ProcessRun(home=settings.home, run_id="host"), protected=protected)
 
 
+@contextmanager
+def home_accounts(home: Path | None = None) -> Iterator[tuple["Accounts", "Sessions"]]:
+    """Tokens and browser sessions of a home, whichever hosts it has. Raises ConfigurationError for a home that is none."""
+    folder = home_folder(home)
+    if not folder.is_dir():
+        raise ConfigurationError(f"there is no Forge in {folder}", hint="start it first: forge up")
+    host = embedded_admin(folder)
+    try:
+        yield host.accounts, host.sessions
+    finally:
+        host.close()
+
+
 def build_services(home: Path | None = None) -> Services:
     """All that use cases need, built once per process and home. Touches neither network nor database until something is asked.
 
@@ -112,6 +160,8 @@ def build_services(home: Path | None = None) -> Services:
 @functools.lru_cache(maxsize=8)
 def _services(home: Path, _process: int) -> Services:
     from forge_dagster import registry
+    from forge_dagster.evidence.keyless import SigstoreSigner
+    from forge_dagster.evidence.keyring import FolderKeyring
     from forge_dagster.ledger.sql import SqlLedger
     from forge_dagster.signals.envoy import EnvoySignals
     from forge_dagster.workspace.checkout import LocalWorkspace
@@ -119,13 +169,20 @@ def _services(home: Path, _process: int) -> Services:
     from forge_dagster.workspace.processes import ProcessRun, SystemClock
     from forge_dagster.workspace.services import LocalServices
 
-    settings = load_settings(home)
+    settings, secrets = load_settings(home), redactor(home)
     hosts = {host.name: _host(host, settings) for host in settings.hosts}
-    keeper, host_of, run_for = supervision(home, settings.sandbox), _host_finder(settings, hosts), _runs(home, settings.sandbox)
+    keyring = FolderKeyring(home / KEYS_FOLDER)
+    keeper, host_of, run_for = (
+        supervision(home, settings.sandbox),
+        _host_finder(settings, hosts),
+        _runs(home, settings.sandbox, secrets),
+    )
     return Services(
         settings=settings,
-        ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}"),
-        workspace=LocalWorkspace(home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}", sandbox=settings.sandbox)),
+        ledger=SqlLedger(f"sqlite:///{home / 'ledger.db'}", keyring=keyring, redaction=secrets),
+        workspace=LocalWorkspace(
+            home, ProcessRun(home=home, run_id=f"workspace-{os.getpid()}", redaction=secrets, sandbox=settings.sandbox)
+        ),
         clock=SystemClock(),
         host_of=host_of,
         hosts=hosts,
@@ -136,9 +193,17 @@ def _services(home: Path, _process: int) -> Services:
         gates=registry.gates(),
         tools=tuple(registry.tools().values()),
         reviewer=_reviewer(settings, host_of),
+        redaction=secrets,
         memo_of=lambda attempt: FolderMemo(home / "memo" / attempt.job.value / attempt.repository),
-        run_url=lambda run_id: f"http://127.0.0.1:{load_settings(home).ports.dagster}/runs/{run_id}",
+        run_url=lambda run_id: f"{people_url(load_settings(home))}/dagster/runs/{run_id}",
+        keyring=keyring,
+        keyless=SigstoreSigner() if settings.evidence.keyless else None,
     )
+
+
+def people_url(settings: Settings) -> str:
+    """What links that people follow begin with."""
+    return settings.public_url or f"http://127.0.0.1:{settings.ports.server}"
 
 
 def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
@@ -150,7 +215,7 @@ def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
     return made
 
 
-def _runs(home: Path, sandbox: SandboxSettings) -> "Callable[[str], ProcessRun]":
+def _runs(home: Path, sandbox: SandboxSettings, redaction: Redactor) -> "Callable[[str], ProcessRun]":
     """One Run per Dagster run in this process, so that cancelling reaches the tools of every gate."""
     from forge_dagster.workspace.processes import ProcessRun
 
@@ -160,7 +225,7 @@ def _runs(home: Path, sandbox: SandboxSettings) -> "Callable[[str], ProcessRun]"
     def run_for(run_id: str) -> ProcessRun:
         with lock:
             if run_id not in made:
-                made[run_id] = ProcessRun(home=home, run_id=run_id, sandbox=sandbox)
+                made[run_id] = ProcessRun(home=home, run_id=run_id, sandbox=sandbox, redaction=redaction)
             return made[run_id]
 
     return run_for
@@ -253,8 +318,8 @@ def local_check(
         raise WorkspaceError(
             f"cannot make {home}: {error.strerror or error}", hint="set FORGE_HOME to a writable folder"
         ) from error
-    settings = load_settings(home)
-    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", sandbox=settings.sandbox)
+    settings, secrets = load_settings(home), redactor(home)
+    run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", sandbox=settings.sandbox, redaction=secrets)
     try:
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
             checkout = local_checkout(path, base, head, run)
@@ -283,6 +348,7 @@ def local_check(
                 services=LocalServices(home=home, run=run),
                 settings=settings,
                 reviewer=_reviewer(settings, None),
+                redaction=secrets(),
                 memory=None if fresh or not settings.memo else memory,
                 scratch=Path(scratch),
                 workers=workers or default_workers(),
@@ -299,4 +365,5 @@ def _refuse_broken_policy(checkout: Checkout) -> None:
 
     path = checkout.root / POLICY_FILE
     if POLICY_FILE in checkout.change.paths and path.is_file() and not path.is_symlink():
-        read_policy(path.read_bytes(), where="as it is now")
+        with path.open("rb") as file:
+            read_policy(file.read(POLICY_LIMIT + 1), where="as it is now")

@@ -70,6 +70,10 @@ class LedgerError(ForgeError):
     """The ledger's database cannot be opened, read or written."""
 
 
+class EvidenceError(ForgeError):
+    """What would prove a result, a verdict or a release is missing, altered or about something else; nothing rests on it."""
+
+
 class PlatformError(ForgeError):
     """A deployment target refused, or a release did not start."""
 

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from forge_dagster.cli import approve, check, demo, doctor, down, promote, reject, serve, status, up
+from forge_dagster.cli import approve, audit, check, demo, doctor, down, keys, promote, reject, serve, status, token, up
 from forge_dagster.cli.terminal import Terminal, plain
 from forge_dagster.errors import ForgeError, Interrupted
 
@@ -22,6 +22,9 @@ app = typer.Typer(
 )
 for module in (check, demo, up, down, status, approve, reject, promote, doctor):
     app.command(module.__name__.rpartition(".")[2])(module.command)
+app.add_typer(token.app, name="token")
+app.add_typer(audit.app, name="audit")
+app.add_typer(keys.app, name="keys")
 app.command("serve", hidden=True)(serve.command)
 
 
@@ -48,18 +51,20 @@ def _stop(_signal: int, _frame: object) -> NoReturn:
 
 
 def _complain(error: BaseException) -> int:
-    terminal = Terminal(sys.stderr)
+    from forge_dagster.bootstrap import redactor
+
+    terminal, known = Terminal(sys.stderr), redactor()()
     if os.environ.get("FORGE_DEBUG"):
-        traceback.print_exception(error)
+        sys.stderr.write(known.text("".join(traceback.format_exception(error))))
     if isinstance(error, Interrupted | KeyboardInterrupt):
         terminal.line(terminal.style("interrupted", "odd"))
         return 130
     if isinstance(error, ForgeError):
-        terminal.line(f"{terminal.style('forge:', 'bad')} {plain(error.message)}")
+        terminal.line(f"{terminal.style('forge:', 'bad')} {plain(known.text(error.message))}")
         if error.hint:
-            terminal.line(f"  -> {plain(error.hint)}")
+            terminal.line(f"  -> {plain(known.text(error.hint))}")
         return error.exit_code
-    terminal.line(f"{terminal.style('forge:', 'bad')} unexpected {type(error).__name__}: {plain(str(error))}")
+    terminal.line(f"{terminal.style('forge:', 'bad')} unexpected {type(error).__name__}: {plain(known.text(str(error)))}")
     terminal.line("  -> this is a fault of Forge; run again with FORGE_DEBUG=1 and report what it prints")
     return ForgeError.exit_code
 

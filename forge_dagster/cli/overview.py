@@ -8,9 +8,11 @@ from forge_dagster import bootstrap
 from forge_dagster.cli.programs import services
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import ForgeError
-from forge_dagster.ports import PullRequest, Services, Supervision
+from forge_dagster.ports import Ledger, PullRequest, Services, Supervision
 
 SCHEMA = "forge.status/1"
+FLAKY_SHOWN = 20
+"""Flaky tests of one repository that are told at most, those seen last."""
 
 
 def overview(home: Path) -> dict[str, Any]:
@@ -24,6 +26,7 @@ def overview(home: Path) -> dict[str, Any]:
         "processes": processes,
         "pull_requests": [],
         "environments": [],
+        "flaky_tests": [],
         "problems": [],
     }
     if not any(process["running"] for process in processes):
@@ -34,6 +37,7 @@ def overview(home: Path) -> dict[str, Any]:
             for repository in host.repositories():
                 found["pull_requests"] += [_pull_request(made, pull) for pull in host.open_pull_requests(repository)]
                 found["environments"] += _environments(made, repository)
+                found["flaky_tests"] += flaky_tests(made.ledger, repository)
         except ForgeError as error:
             found["problems"].append(f"{name}: {error.message}")
     return found
@@ -77,6 +81,12 @@ def _pull_request(made: Services, pull: PullRequest) -> dict[str, Any]:
         "reasons": list(verdict.reasons) if verdict else [],
         "run": made.run_url(attempt.run_id) if attempt and attempt.run_id else None,
     }
+
+
+def flaky_tests(ledger: Ledger, repository: str) -> list[dict[str, Any]]:
+    """The repository's tests that failed and then passed on the same input, the one seen most often first."""
+    known = sorted(ledger.flaky_tests(repository, FLAKY_SHOWN), key=lambda test: (-test.count, test.test))
+    return [test.model_dump(mode="json", exclude={"fingerprint"}) | {"told": test.told} for test in known]
 
 
 def _environments(made: Services, repository: str) -> list[dict[str, Any]]:

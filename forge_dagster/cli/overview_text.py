@@ -6,7 +6,7 @@ from forge_dagster.cli.terminal import Terminal, plain
 
 
 def show(terminal: Terminal, found: dict[str, Any]) -> None:
-    """Processes, changes, environments, problems."""
+    """Processes, changes, environments, flaky tests, problems."""
     terminal.line(terminal.style("processes", "strong") + terminal.style(f"  {plain(found['home'])}", "dim"))
     for process in found["processes"]:
         word = terminal.style("running", "good") if process["running"] else terminal.style("stopped", "bad")
@@ -26,6 +26,11 @@ def show(terminal: Terminal, found: dict[str, Any]) -> None:
         for release in environment["releases"]:
             health = terminal.style("healthy", "good") if release["healthy"] else terminal.style("unhealthy", "bad")
             terminal.line(f"    {release['weight']:3}%  {plain(release['release'])[:16]:16} {health}")
+    if found["flaky_tests"]:
+        terminal.line()
+        terminal.line(terminal.style("flaky tests", "strong"))
+    for test in found["flaky_tests"]:
+        terminal.line(f"  {terminal.style(plain(test['repository']), 'dim')} {plain(test['test'])}  {test['told']}")
     for problem in found["problems"]:
         terminal.line(f"{terminal.style('problem:', 'bad')} {plain(problem)}")
     if not found["up"]:

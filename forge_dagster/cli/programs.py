@@ -1,13 +1,16 @@
 """The long-lived processes of a home: what `forge up` keeps running."""
 
+import json
 import os
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from forge_dagster.bootstrap import people_url
 from forge_dagster.domain.settings import Settings
 from forge_dagster.ports import Program
+from forge_dagster.workspace.sockets import CODE_SOCKET, DAGSTER_SOCKET, socket_path
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "FORGE_EXECUTOR", "FORGE_DEBUG")
 """Variables that the processes inherit, besides those that say how to reach package indexes: nothing of the operator's own
@@ -21,7 +24,7 @@ class Service:
     program: Program
     purpose: str
     port: str
-    """Name of its port in the settings."""
+    """Name of its port in the settings; "" where it has none: a Unix socket keeps everybody else out."""
     address: str = ""
 
 
@@ -36,8 +39,8 @@ def server_url(settings: Settings) -> str:
 
 
 def dagster_url(settings: Settings) -> str:
-    """Where the Dagster UI is served."""
-    return f"http://127.0.0.1:{settings.ports.dagster}"
+    """Where operators find the Dagster UI, once they have logged in."""
+    return f"{people_url(settings)}/dagster"
 
 
 def environment(settings: Settings, inherited: Mapping[str, str]) -> dict[str, str]:
@@ -60,7 +63,7 @@ def services(settings: Settings, inherited: Mapping[str, str]) -> tuple[Service,
     """In the order in which they are started."""
     variables = environment(settings, inherited)
     folder = dagster_home(settings)
-    ports = settings.ports
+    home = settings.home
 
     def program(name: str, *arguments: str, stop_wait_s: float = 15.0) -> Program:
         return Program(
@@ -74,8 +77,8 @@ def services(settings: Settings, inherited: Mapping[str, str]) -> tuple[Service,
         )
 
     workspace = ("-w", str(folder / "workspace.yaml"))
-    code = ("-h", "127.0.0.1", "-p", str(ports.code), "-m", "definitions", "--location-name", "forge")
-    web = ("-h", "127.0.0.1", "-p", str(ports.dagster))
+    code = ("-s", str(socket_path(home, CODE_SOCKET)), "-m", "definitions", "--location-name", "forge")
+    web = ("--socket", str(socket_path(home, DAGSTER_SOCKET)), "--path-prefix", "/dagster", "--workspace", workspace[1])
     return (
         Service(
             program=program("server", "-m", "forge_dagster.cli", "serve", "--home", str(settings.home)),
@@ -83,13 +86,11 @@ def services(settings: Settings, inherited: Mapping[str, str]) -> tuple[Service,
             port="server",
             address=server_url(settings),
         ),
+        Service(program=program("code", "-m", "dagster", "api", "grpc", *code), purpose="Forge's code for Dagster", port=""),
         Service(
-            program=program("code", "-m", "dagster", "api", "grpc", *code), purpose="Forge's code for Dagster", port="code"
-        ),
-        Service(
-            program=program("dagster", "-m", "dagster_webserver", *web, *workspace),
+            program=program("dagster", "-m", "forge_dagster.orchestration.webserver", *web),
             purpose="Dagster UI",
-            port="dagster",
+            port="",
             address=dagster_url(settings),
         ),
         Service(
@@ -103,5 +104,6 @@ def services(settings: Settings, inherited: Mapping[str, str]) -> tuple[Service,
 def workspace_file(settings: Settings) -> str:
     """Dagster's workspace.yaml: the one code server that web server and daemon share."""
     return (
-        f"load_from:\n  - grpc_server:\n      host: 127.0.0.1\n      port: {settings.ports.code}\n      location_name: forge\n"
+        "load_from:\n  - grpc_server:\n      host: localhost\n"
+        f"      socket: {json.dumps(str(socket_path(settings.home, CODE_SOCKET)))}\n      location_name: forge\n"
     )

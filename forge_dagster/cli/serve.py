@@ -7,26 +7,26 @@ def command(home: Home = None) -> None:
     """Serve git, REST, webhooks and approvals on loopback until SIGTERM."""
     import logging
 
-    import uvicorn
-
     from forge_dagster.bootstrap import build_services, embedded_admin, home_folder, webhook_secrets
     from forge_dagster.server.app import build_app
+    from forge_dagster.server.listening import server_of
+    from forge_dagster.server.logs import DiscreetFormatter
+    from forge_dagster.workspace.sockets import DAGSTER_SOCKET, socket_path
 
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     services = build_services(home_folder(home))
+    handler = logging.StreamHandler()
+    handler.setFormatter(DiscreetFormatter("%(asctime)s %(name)s %(message)s", services.redaction))
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     settings = services.settings
     app = build_app(
-        embedded=embedded_admin(settings.home) if any(host.kind == "embedded" for host in settings.hosts) else None,
+        embedded_admin(settings.home),
+        serves_repositories=any(host.kind == "embedded" for host in settings.hosts),
         ledger=services.ledger,
         secrets=webhook_secrets(settings),
         clock=services.clock,
+        dagster_socket=socket_path(settings.home, DAGSTER_SOCKET),
         webhook_body_limit=settings.webhook_body_limit,
+        public_url=settings.public_url,
     )
-    uvicorn.run(
-        app,
-        host="127.0.0.1",
-        port=settings.ports.server,
-        log_level="warning",
-        access_log=False,
-        timeout_graceful_shutdown=10,
-    )
+    server_of(app, port=settings.ports.server).run()

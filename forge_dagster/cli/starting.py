@@ -11,14 +11,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 from forge_dagster import bootstrap
-from forge_dagster.cli.programs import Service, dagster_home, dagster_url, environment, server_url, services, workspace_file
+from forge_dagster.cli.answering import answers
+from forge_dagster.cli.programs import Service, dagster_home, environment, server_url, services, workspace_file
 from forge_dagster.domain.settings import Settings
 from forge_dagster.domain.settings_file import SETTINGS_FILE
 from forge_dagster.errors import ConfigurationError, PlatformError
 from forge_dagster.ports import Command, Supervision
+from forge_dagster.workspace.sockets import make_socket_folder
 
 START_LIMIT_S = 120.0
 """Seconds for a part to answer: four interpreters that import Dagster at once take 10 to 20 s on two slow cores."""
@@ -133,6 +134,7 @@ def _prepare(settings: Settings, say: Say) -> None:
     try:
         for name in ("secrets", "logs", "dagster", "host"):
             (home / name).mkdir(mode=0o700, exist_ok=True)
+        make_socket_folder(home)
         _accounts(settings)
         _dagster(settings, say)
     except OSError as error:
@@ -143,15 +145,13 @@ def _prepare(settings: Settings, say: Say) -> None:
 
 def _accounts(settings: Settings) -> None:
     """Forge's and the operator's tokens and the webhook of the embedded host, where they are not there yet."""
-    if not any(host.kind == "embedded" for host in settings.hosts):
-        return
     folder = settings.home / "secrets"
     embedded = bootstrap.embedded_admin(settings.home)
     try:
         if not (folder / bootstrap.FORGE_TOKEN).exists():
-            _write(folder / bootstrap.FORGE_TOKEN, embedded.create_token("forge", "forge"), mode=0o600)
+            _write(folder / bootstrap.FORGE_TOKEN, embedded.accounts.create_token("forge", "forge"), mode=0o600)
         if not (folder / bootstrap.OPERATOR_TOKEN).exists():
-            _write(folder / bootstrap.OPERATOR_TOKEN, embedded.create_token(settings.operator, "operator"), mode=0o600)
+            _write(folder / bootstrap.OPERATOR_TOKEN, embedded.accounts.create_token(settings.operator, "operator"), mode=0o600)
         if not (folder / bootstrap.WEBHOOK_SECRET).exists():
             _write(folder / bootstrap.WEBHOOK_SECRET, secrets.token_urlsafe(32), mode=0o600)
         secret = bootstrap.read_secret(settings.home, bootstrap.WEBHOOK_SECRET)
@@ -235,45 +235,6 @@ def _await(part: Service, settings: Settings, keeper: Supervision, say: Say) -> 
             what = f"{name} ended by itself {state.exits} times" if state and ended else f"{name} does not answer"
             raise PlatformError(f"{what}; its last output:\n{tail(part.program.log)}", hint=f"see {part.program.log}")
         time.sleep(0.1)
-
-
-def answers(name: str, settings: Settings) -> bool:
-    """Whether a part is up and does its work."""
-    if name == "server":
-        return fetch(f"{server_url(settings)}/healthz") is not None
-    if name == "code":
-        with socket.socket() as probe:
-            probe.settimeout(1)
-            return probe.connect_ex(("127.0.0.1", settings.ports.code)) == 0
-    if name == "dagster":
-        query = "{workspaceOrError{... on Workspace{locationEntries{loadStatus locationOrLoadError{__typename}}}}}"
-        entries = _graphql(settings, query).get("workspaceOrError", {}).get("locationEntries", [])
-        return bool(entries) and all(
-            entry["loadStatus"] == "LOADED" and (entry["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation"
-            for entry in entries
-        )
-    found = _graphql(settings, "{instance{daemonHealth{allDaemonStatuses{required healthy}}}}")
-    daemons = found.get("instance", {}).get("daemonHealth", {}).get("allDaemonStatuses", [])
-    return bool(daemons) and all(daemon["healthy"] for daemon in daemons if daemon["required"])
-
-
-def _graphql(settings: Settings, query: str) -> dict[str, Any]:
-    answer = fetch(f"{dagster_url(settings)}/graphql", json.dumps({"query": query}).encode())
-    return (answer or {}).get("data") or {}
-
-
-def fetch(url: str, body: bytes | None = None) -> dict[str, Any] | None:
-    """A JSON object from a loopback address of ours; None when there is none. No proxy is asked."""
-    import urllib.request
-
-    request = urllib.request.Request(url, data=body, headers={"Content-Type": "application/json"})  # noqa: S310 - http only
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    try:
-        with opener.open(request, timeout=5) as answer:
-            found = json.loads(answer.read() or b"{}")
-    except (OSError, ValueError):
-        return None
-    return found if isinstance(found, dict) else None
 
 
 def tail(path: Path, lines: int = 15) -> str:

@@ -13,6 +13,7 @@ def stop(home: Path, say: Callable[[str], None] = lambda _text: None) -> tuple[s
     Raises PlatformError when something is left.
     """
     from forge_dagster.workspace.reaping import reap
+    from forge_dagster.workspace.sockets import remove_socket_folder
 
     if not (home / "supervisor").is_dir():
         return ()
@@ -24,6 +25,7 @@ def stop(home: Path, say: Callable[[str], None] = lambda _text: None) -> tuple[s
     keeper.shutdown()
     say("ending tools of runs that were cut off")
     reap(home)
+    remove_socket_folder(home)
     if keeper.is_running():
         raise PlatformError(f"the supervisor of {home} still answers", hint="try forge down again")
     return running

@@ -12,6 +12,7 @@ def command(home: Home = None) -> None:
     import sys
 
     from forge_dagster.bootstrap import home_folder
+    from forge_dagster.cli.login_link import login_link
     from forge_dagster.cli.programs import services
     from forge_dagster.cli.starting import start
     from forge_dagster.cli.terminal import Terminal
@@ -25,3 +26,5 @@ def command(home: Home = None) -> None:
             terminal.line(f"  {part.purpose:32} {part.address}")
     terminal.line(f"  {'logs':32} {settings.home / 'logs'}")
     terminal.line(f"  {'operator token':32} {settings.home / 'secrets' / 'operator-token'}")
+    terminal.line(f"\nOpen {login_link(settings)}")
+    terminal.line("  logs your browser in, once, within ten minutes; forge up prints another")

@@ -54,14 +54,15 @@ def verify(entries: Iterable[Link]) -> Verification:
     """Check a whole chain, oldest entry first: no gap, no reordering, no altered byte."""
     count, head = 0, GENESIS
     for entry in entries:
-        fault = _fault(entry, expected=count + 1, head=head)
+        fault = link_fault(entry, expected=count + 1, head=head)
         if fault is not None:
             return Verification(entries=count, head=head, fault=fault)
         count, head = count + 1, entry.digest
     return Verification(entries=count, head=head)
 
 
-def _fault(entry: Link, *, expected: int, head: str) -> str | None:
+def link_fault(entry: Link, *, expected: int, head: str) -> str | None:
+    """What is wrong with an entry that is to follow the digest `head` as number `expected`, or None."""
     if entry.sequence != expected:
         return f"entry {expected} is missing: the next one is {entry.sequence}"
     if entry.previous != head:

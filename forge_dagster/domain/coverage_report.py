@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from forge_dagster.domain.foreign import load_json
+
 MAX_LINE = 10_000_000
 """Line numbers above this are not believed."""
 
@@ -48,7 +50,7 @@ def parse_coverage(data: bytes, roots: Sequence[str], *, directory: str = "") ->
     if not text.startswith("{"):
         return parse_lcov(text, roots, directory)
     try:
-        report = json.loads(text)
+        report = load_json(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(report, dict):

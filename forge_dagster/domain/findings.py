@@ -12,7 +12,10 @@ MAX_FINDINGS = 200
 """Findings kept per gate; more are counted, not kept (GateResult.findings_total, truncated)."""
 
 MAX_MESSAGE = 2_000
-"""Characters kept of a finding's message."""
+"""Characters kept of a finding's message, and of its fix."""
+MAX_RULE = 200
+MAX_FILE = 4_096
+"""Characters kept of a file's name: Linux has none longer (limits.h, PATH_MAX)."""
 
 TEST_RULES = frozenset({"test-failed", "test-error"})
 """Rules of a test that failed, and of one whose set-up or tear-down did; their `snippet` is the test's id."""
@@ -80,5 +83,7 @@ def fingerprinted(findings: Iterable[Finding]) -> tuple[Finding, ...]:
         seen[own] += 1
         stem = "\0".join((*own, str(seen[own])))
         digest = hashlib.sha256(stem.encode("utf-8", "surrogatepass")).hexdigest()[:24]
-        done.append(finding.model_copy(update={"fingerprint": digest, "message": finding.message[:MAX_MESSAGE]}))
+        cut: dict[str, str | None] = {"rule": finding.rule[:MAX_RULE], "message": finding.message[:MAX_MESSAGE]}
+        cut |= {"suggested_fix": finding.suggested_fix[:MAX_MESSAGE], "file": finding.file and finding.file[:MAX_FILE]}
+        done.append(finding.model_copy(update={"fingerprint": digest, **cut}))
     return tuple(done)

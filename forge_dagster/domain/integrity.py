@@ -25,6 +25,14 @@ _JUDGES = (
 )  # fmt: skip
 """Files that decide how a change is judged, or that speak to whoever reviews it."""
 
+_ALWAYS = (
+    "**/forge.toml", ".github/**", ".gitlab-ci.yml", ".gitlab/**", ".circleci/**", ".travis.yml", "**/azure-pipelines*.yml",
+    "bitbucket-pipelines.yml", "**/Jenkinsfile", ".buildkite/**", ".drone.yml", ".cirrus.yml", "appveyor.yml", ".appveyor.yml",
+    "**/CODEOWNERS", "**/.gitattributes", "**/.gitmodules", ".githooks/**", ".husky/**", "**/AGENTS.md", "**/CLAUDE.md",
+    "**/GEMINI.md", ".cursorrules", ".cursor/**", ".claude/**", "**/copilot-instructions.md", ".windsurfrules", ".aider*",
+)  # fmt: skip
+"""What asks for a person whatever the policy says: pipelines, who owns and who reviews what, how git behaves."""
+
 _PROSE = (".md", ".rst", ".txt", ".html", ".htm", ".po", ".json", ".svg", ".xml", ".csv")
 _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Controls that show code in another order than it runs in (CVE-2021-42574, "Trojan Source"); plain marks are harmless."""
@@ -63,9 +71,10 @@ def protected_findings(change: Change, risk: RiskSection) -> tuple[Finding, ...]
     found = []
     for path in change.paths:
         critical = any(matches(path, pattern, below=True, ignore_case=True) for pattern in risk.critical)
-        if not critical and not any(matches(path, pattern, ignore_case=True) for pattern in _JUDGES):
+        always = any(matches(path, pattern, ignore_case=True) for pattern in _ALWAYS)
+        if not critical and not always and not any(matches(path, pattern, ignore_case=True) for pattern in _JUDGES):
             continue
-        severity = Severity.WARNING if critical else Severity.NOTE
+        severity = Severity.WARNING if critical or always else Severity.NOTE
         message = f"the change touches {one_line(path)}, which decides how changes are judged"
         found.append(_finding("protected-path", message, severity=severity, file=path, fix="a person looks at this file"))
     return tuple(found)

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError, field_validator
 
+from forge_dagster.domain.foreign import load_toml
 from forge_dagster.domain.graph import GATES
 from forge_dagster.domain.policy_gates import (
     SECTIONS,
@@ -22,6 +23,8 @@ from forge_dagster.domain.policy_gates import (
 from forge_dagster.errors import ConfigurationError
 
 POLICY_FILE = "forge.toml"
+POLICY_LIMIT = 256 * 1024
+"""Characters of a forge.toml that is read at all: far above any that people write."""
 _S = TypeVar("_S", bound=GateSection)
 
 
@@ -187,9 +190,11 @@ def parse_policy(
 
     Raises ConfigurationError for broken TOML, an unknown key, gate, tool or platform, or a value out of range.
     """
+    if len(text) > POLICY_LIMIT:
+        raise ConfigurationError(f"{where} is larger than {POLICY_LIMIT // 1024} KiB", hint="make it smaller")
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data = load_toml(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(
             f"{where} is not valid TOML: {error}", hint="correct the file; forge check shows the same"
         ) from error

@@ -1,13 +1,13 @@
 """What a built artifact says of itself, and the names that platform and signals agree on for a running release."""
 
 import hashlib
-import json
 import re
 from collections.abc import Mapping
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.errors import PlatformError
 
 MANIFEST_FILE = "forge-artifact.json"
@@ -40,7 +40,7 @@ class Manifest(BaseModel):
 def parse_manifest(text: str, *, where: str) -> Manifest:
     """Read `forge-artifact.json`. Raises PlatformError, naming the first fault."""
     try:
-        return Manifest.model_validate(json.loads(text))
+        return Manifest.model_validate(load_json(text))
     except (ValueError, RecursionError) as error:
         fault = error.errors()[0] if isinstance(error, ValidationError) else None
         said = f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" if fault else str(error)

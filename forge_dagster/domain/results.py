@@ -6,6 +6,9 @@ from forge_dagster.domain.findings import MAX_FINDINGS, Finding, fingerprinted
 from forge_dagster.domain.graph import Stage, gate_spec
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 
+MAX_REASON = 10_000
+"""Characters kept of a reason; beyond it the text says how many there were."""
+
 
 class ToolRun(BaseModel):
     """One tool's part in a gate, as judged from its parsed report and its exit code."""
@@ -84,8 +87,10 @@ def gate_result(
         gate=gate,
         stage=gate_spec(gate).stage,
         outcome=outcome,
-        reason=reason,
-        tools=tools,
+        reason=_cut(reason),
+        tools=tuple(
+            run if len(run.reason) <= MAX_REASON else run.model_copy(update={"reason": _cut(run.reason)}) for run in tools
+        ),
         metrics=metrics or {},
         findings=tuple(unique[:MAX_FINDINGS]),
         findings_total=len(unique),
@@ -93,6 +98,10 @@ def gate_result(
         artifacts=artifacts or {},
         links=links or {},
     )
+
+
+def _cut(reason: str) -> str:
+    return reason if len(reason) <= MAX_REASON else f"{reason[:MAX_REASON]} [... {len(reason)} characters in all]"
 
 
 _SEVERITIES = {severity: number for number, severity in enumerate(Severity)}

@@ -4,11 +4,11 @@ pnpm's and yarn's are YAML (or nearly so) as these programs write it, one key in
 which takes time in proportion to their size whatever they hold, and tells the lines.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.sbom import Component, Ecosystem, Lock, component
 
 _KEY = re.compile(
@@ -31,7 +31,7 @@ class LockUnreadable(ValueError):
 
 def read_package_lock(text: str, file: str) -> Lock:
     """package-lock.json or npm-shrinkwrap.json of any version. Raises LockUnreadable, ValueError, RecursionError."""
-    data = json.loads(text)
+    data = load_json(text)
     if not isinstance(data, dict):
         raise LockUnreadable("it is not an object")
     lines = _json_lines(text)

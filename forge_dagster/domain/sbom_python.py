@@ -1,11 +1,10 @@
 """Reading what Python's package managers lock: hostile text in, components out, with the lines that name them."""
 
-import json
 import re
-import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+from forge_dagster.domain.foreign import load_json, load_toml
 from forge_dagster.domain.sbom import Component, Ecosystem, Lock, component, package_name
 from forge_dagster.domain.sbom_node import LockUnreadable
 
@@ -112,7 +111,7 @@ def read_poetry_lock(text: str, file: str) -> Lock:
 
 def read_pipfile_lock(text: str, file: str) -> Lock:
     """Pipfile.lock; what comes from version control has its commit for a version. Raises as read_uv_lock."""
-    data = json.loads(text)
+    data = load_json(text)
     if not isinstance(data, dict) or not isinstance(data.get("_meta"), dict):
         raise LockUnreadable("it has no _meta")
     lines: dict[str, int] = {}
@@ -182,7 +181,7 @@ def of_environment(versions: Mapping[str, str], *, without: Iterable[str] = ()) 
 
 
 def _toml_packages(text: str) -> list[Mapping[str, Any]]:
-    data = tomllib.loads(text)
+    data = load_toml(text)
     packages = data.get("package")
     if packages is None and any(key in data for key in ("version", "metadata")):
         return []

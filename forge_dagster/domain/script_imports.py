@@ -1,11 +1,11 @@
 """Who imports whom among the JavaScript and TypeScript files of a repository, from what dependency-cruiser tells."""
 
-import json
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.import_cycles import Graph
 
 _LATER = frozenset({"type-only", "type-import", "dynamic-import", "triple-slash-type-reference", "jsdoc", "jsdoc-import-tag"})
@@ -20,7 +20,7 @@ def cruised_graph(data: bytes, is_source: Callable[[str], bool], *, directory: s
     Lines are not in the report: each is 0. None when it is no such report; never raises.
     """
     try:
-        modules = json.loads(data)["modules"]
+        modules = load_json(data)["modules"]
         found: dict[str, dict[str, int]] = {}
         for module in modules:
             path = posixpath.normpath(posixpath.join(directory, str(module["source"])))

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from forge_dagster.domain.policy_gates import ServiceSection
+from forge_dagster.domain.yaml_text import read_yaml
+from forge_dagster.errors import WorkspaceError
 
 COMPOSE_FILES = tuple(
     f"{name}.{ending}"
@@ -15,6 +17,8 @@ COMPOSE_FILES = tuple(
 """Where Docker Compose looks (compose-spec, "Compose file"), and what people call the one for their tests."""
 COMPOSE_LIMIT = 256 * 1024
 """Bytes of a compose file that is read at all; the parser is slow, and the file is the change's."""
+_MERGES = 4
+"""Merge keys in one mapping, and in each other, that are followed: each can stand for many."""
 
 _KINDS = {
     "postgres": ("postgres", "postgresql"),
@@ -133,10 +137,13 @@ def compose_services(text: str) -> tuple[ComposeService, ...]:
     """
     services = _load(text).get("services")
     found = []
-    for name, body in services.items() if isinstance(services, Mapping) else ():
-        if not isinstance(body, Mapping) or not isinstance(body.get("image"), str) or body.get("profiles"):
+    for name, declared in services.items() if isinstance(services, Mapping) else ():
+        if not isinstance(declared, Mapping):
             continue
-        if not isinstance(name, str) or not re.fullmatch(r"[A-Za-z0-9._-]{1,60}", name):
+        body = _merged(declared)
+        if not isinstance(body.get("image"), str) or body.get("profiles"):
+            continue
+        if not isinstance(name, str) or not re.fullmatch(r"(?!\d+$)[A-Za-z0-9._-]{1,60}", name):
             continue
         image = _substituted(body["image"])[:120]
         environment = _environment(body.get("environment"))
@@ -147,13 +154,22 @@ def compose_services(text: str) -> tuple[ComposeService, ...]:
 def _load(text: str) -> Mapping[str, Any]:
     if len(text) > COMPOSE_LIMIT:
         return {}
-    import yaml
-
     try:
-        found = yaml.safe_load(text)
-    except (yaml.YAMLError, RecursionError, ValueError, TypeError, AttributeError, KeyError, OverflowError):
+        found = read_yaml(text, "the compose file")
+    except WorkspaceError:
         return {}
     return found if isinstance(found, Mapping) else {}
+
+
+def _merged(body: Mapping[str, Any], depth: int = 0) -> Mapping[str, Any]:
+    """With what its merge keys (`<<: *defaults`, yaml.org, "Merge Key") bring along."""
+    others = body.get("<<")
+    if others is None or depth > _MERGES:
+        return body
+    brought: dict[str, Any] = {}
+    for other in (others if isinstance(others, list) else [others])[:_MERGES][::-1]:
+        brought |= _merged(other, depth + 1) if isinstance(other, Mapping) else {}
+    return {**brought, **{name: value for name, value in body.items() if name != "<<"}}
 
 
 def _kind(image: str) -> str | None:

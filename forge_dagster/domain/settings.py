@@ -1,9 +1,12 @@
 """The operator's own settings: `settings.toml` in Forge's home, never in a target repository."""
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr
+
+from forge_dagster.domain.redaction import MIN_SECRET
 
 
 class _Section(BaseModel):
@@ -44,12 +47,19 @@ class ReviewerSettings(_Section):
     """Calls per day over all repositories; beyond it the gate says that its budget is spent."""
 
 
+class EvidenceSettings(_Section):
+    """[evidence]: what a release has to show, and who else signs."""
+
+    unverified_releases: Literal["refuse", "ask"] = "ask"
+    """A release whose tree no verdict let through. "ask": an operator may answer for it (forge audit vouch)."""
+    keyless: bool = False
+    """Whether verdicts and builds are signed by Sigstore as well, where this machine has an identity (extra `keyless`)."""
+
+
 class Ports(_Section):
     """TCP ports on loopback; 0 lets the system choose when Forge starts."""
 
     server: int = 7730
-    dagster: int = 7731
-    code: int = 7732
     envoy_admin: int = 7733
 
 
@@ -79,6 +89,9 @@ class Settings(_Section):
 
     home: Path
     ports: Ports = Ports()
+    public_url: str = Field(default="", pattern=r"^$|^https?://[A-Za-z0-9.-]+(:[0-9]+)?$")
+    """Where people and agents reach the server from elsewhere, such as `https://forge.example.org`: a proxy of the operator's
+    that ends TLS and passes everything on to `ports.server`. Empty: Forge is for this machine."""
     hosts: tuple[HostSettings, ...] = (HostSettings(),)
     max_parallel_gates: int = Field(default=4, ge=1, le=64)
     poll_s: float = Field(default=30.0, gt=0)
@@ -95,7 +108,23 @@ class Settings(_Section):
     """Folders or zip files of OSV-format advisories that the operator mirrors (osv.dev, "Data dumps")."""
     reviewer: ReviewerSettings | None = None
     sandbox: SandboxSettings = SandboxSettings()
+    evidence: EvidenceSettings = EvidenceSettings()
     memo: bool = True
     """Whether a gate whose inputs were judged before is answered from the record."""
-    secrets: tuple[SecretStr, ...] = ()
-    """Values to blank in every output, besides the tokens Forge itself holds."""
+    secrets: tuple[Annotated[SecretStr, Field(min_length=MIN_SECRET)], ...] = ()
+    """Values to blank in every output, besides the tokens Forge itself holds; a shorter one would blank ordinary words."""
+
+    @property
+    def secret_files(self) -> tuple[Path, ...]:
+        """Every file of a token, key or secret that these settings name: whatever key of theirs ends in `_file`."""
+        return tuple(_files(self))
+
+
+def _files(section: BaseModel) -> Iterator[Path]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Path) and name.endswith("_file"):
+            yield value
+        for part in value if isinstance(value, tuple) else (value,):
+            if isinstance(part, BaseModel):
+                yield from _files(part)

@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
+from forge_dagster.domain.foreign import load_toml
 from forge_dagster.domain.policy import did_you_mean
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import ConfigurationError
@@ -23,8 +24,8 @@ def parse_settings(text: str, *, home: Path, where: str = SETTINGS_FILE) -> Sett
     Raises ConfigurationError for broken TOML, an unknown key (with "did you mean") and a value out of range.
     """
     try:
-        data = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        data = load_toml(text)
+    except tomllib.TOMLDecodeError as error:
         raise ConfigurationError(f"{where} is not valid TOML: {error}", hint="correct the file") from error
     if _BY_HAND in data:
         raise ConfigurationError(f'{where}: unknown key "{_BY_HAND}"', hint="set FORGE_HOME or pass --home instead")

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from forge_dagster.domain.advisories import HINT, MAX_ADVISORY, Advisory, excerpt, parse_advisory
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.sbom import Ecosystem
 from forge_dagster.errors import ForgeError
 
@@ -112,7 +113,7 @@ def _asked(place: Path, sources: Sequence[Path], wanted: Sequence[tuple[str, str
 
 def _stored(body: str) -> Advisory:
     try:
-        return parse_advisory(json.loads(body))
+        return parse_advisory(load_json(body))
     except (ValueError, RecursionError) as error:
         raise sqlite3.DatabaseError(f"a stored advisory cannot be read: {error}") from error
 
@@ -212,7 +213,7 @@ def _refresh(database: sqlite3.Connection, mirror: _Mirror, now: float, log: Log
 def _rows(number: int | None, path: str) -> Iterator[tuple[Any, ...]]:
     for where, content in _contents(path):
         try:
-            data = json.loads(content)
+            data = load_json(content)
             advisory = parse_advisory(data)
         except (ValueError, RecursionError) as error:
             said = str(error)[:200]

@@ -15,6 +15,7 @@ from pathlib import Path
 from forge_dagster.domain.attribution import Baseline, baseline, compared, conclude, imposed, softened, to_compare, touches
 from forge_dagster.domain.changes import Change
 from forge_dagster.domain.findings import TEST_RULES, Finding
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.outcomes import Category, Outcome, Severity
 from forge_dagster.domain.project import Project
@@ -182,7 +183,7 @@ class _Base:
 
 def _read(content: bytes) -> Baseline | None:
     try:
-        data = json.loads(content)
+        data = load_json(content)
     except (ValueError, RecursionError):
         return None
     marks = data.get("marks") if isinstance(data, dict) and data.get("schema") == _SCHEMA else None

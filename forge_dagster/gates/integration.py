@@ -16,7 +16,7 @@ from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.test_kinds import integration_tests
 from forge_dagster.errors import ForgeError, Interrupted, ServiceFailed, SetupFailed, Superseded
 from forge_dagster.gates.services import Hidden, Surroundings, Variables, document_of, wanted_by
-from forge_dagster.gates.suites import useful_tools, with_coverage
+from forge_dagster.gates.suites import drawn, useful_tools, with_coverage
 from forge_dagster.gates.tooling import RequestExtra, run_tools
 from forge_dagster.ports import GateContext, Selection
 
@@ -51,7 +51,7 @@ class Integration:
 
     def _tests(self, context: GateContext, tests: tuple[str, ...], around: Surroundings, given: Variables) -> GateResult:
         selection = Selection(only=tests, gate=self.name)
-        extra = RequestExtra(selection=selection, variables=given, elsewhere=around.services)
+        extra = RequestExtra(selection=selection, variables=given, canary=drawn(), elsewhere=around.services)
         quiet = replace(context, log=lambda line: context.log(around.hidden.blanked(line)))
         result = run_tools(quiet, gate="unit", tools=useful_tools(context.project, context.root), extra=extra)
         if result.outcome is Outcome.SKIPPED:

@@ -1,8 +1,8 @@
 """Gate `integrity`: the change is by whom it says it is, and its files are what they look like.
 
 Findings of severity error fail it: a trailer that claims another agent's name, hidden characters, links out of the tree, a
-`forge.toml` that cannot be read. That the change touches what it is judged by is shown, and raises its risk elsewhere; it is no
-fault.
+`forge.toml` that cannot be read, and of the patterns of `domain.tampering` those that hide a failure or cannot be honest. The
+others, and that the change touches what it is judged by, ask for a person (domain.verdict): honest changes do that too.
 """
 
 import os
@@ -23,11 +23,15 @@ from forge_dagster.domain.integrity import (
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 from forge_dagster.domain.policy import POLICY_FILE, parse_policy
 from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.domain.tampering.inspection import inspect
 from forge_dagster.errors import ConfigurationError
+from forge_dagster.gates.changed_files import read_changes
 from forge_dagster.ports import GateContext
 
 _TEXT_LIMIT = 8 * 1024 * 1024
 """Bytes of a text file that are examined."""
+_PAGES = (b"%PDF-", b"%!PS-Adobe")
+"""How PDF and PostScript (with .ai and .eps) begin, which no language's source can: they hold any bytes, and often no NUL."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +51,8 @@ class Integrity:
         findings += _broken_policy(root, lines)
         for path, wanted in lines.items():
             findings += _in_text(root, path, wanted)
+        if change.files and context.base is not None:
+            findings += inspect(read_changes(context))
         if whole:
             findings = [finding.model_copy(update={"attribution": Attribution.UNKNOWN}) for finding in findings]
         errors = [finding for finding in findings if finding.severity is Severity.ERROR]
@@ -100,7 +106,7 @@ def _in_text(root: Path, path: str, wanted: frozenset[int] | None) -> Iterator[F
         return
     with place.open("rb") as file:
         content = file.read(_TEXT_LIMIT)
-    if content.isascii() or b"\0" in content[:8192]:
+    if content.isascii() or b"\0" in content[:8192] or content.startswith(_PAGES):
         return
     yield from hidden_findings(path, content.decode("utf-8", "replace"), wanted)
 

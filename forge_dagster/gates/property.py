@@ -16,7 +16,7 @@ from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import SOURCE_ENDINGS, is_test
 from forge_dagster.domain.test_kinds import DESELECTED, has_properties, integration_tests
-from forge_dagster.gates.suites import TEXT_LIMIT, tree_text, useful_tools
+from forge_dagster.gates.suites import TEXT_LIMIT, drawn, tree_text, useful_tools
 from forge_dagster.gates.tooling import RequestExtra, run_tools
 from forge_dagster.ports import GateContext, Selection, Tool
 
@@ -42,7 +42,7 @@ class Property:
         context.log(f"property-based tests in {len(files)} files, seed {seed}")
         selection = Selection(only=files, seed=seed, measure=False, gate=self.name)
         tools = _serving(useful_tools(context.project, context.root), files)
-        result = run_tools(context, gate="unit", tools=tools, extra=RequestExtra(selection=selection))
+        result = run_tools(context, gate="unit", tools=tools, extra=RequestExtra(selection=selection, canary=drawn()))
         if result.outcome is Outcome.SKIPPED and any(run.reason == DESELECTED for run in result.tools):
             return result.model_copy(update={"reason": f"property-based tests ({files[0]}) are not run: {DESELECTED}"})
         if result.outcome is Outcome.SKIPPED:

@@ -1,11 +1,14 @@
 """Reading what a tool wrote: its files are made by code under judgement, so nothing about them is taken for granted."""
 
+import contextlib
 import os
 import shutil
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction
 
 FILE_LIMIT = 64 * 1024 * 1024
 """Bytes read of one report file."""
@@ -33,8 +36,11 @@ class Reports:
     problem: str = ""
 
 
-def read_reports(folder: Path) -> Reports:
-    """Every regular file below `folder`, without following links, within the limits above."""
+def read_reports(folder: Path, redaction: Redaction = NOTHING_KNOWN) -> Reports:
+    """Every regular file below `folder`, without following links, within the limits above.
+
+    A secret that `redaction` knows is blanked in what is read, and in the file, which is kept.
+    """
     reports = Reports()
     total = 0
     for path in _files(folder):
@@ -44,7 +50,10 @@ def read_reports(folder: Path) -> Reports:
         content = _content(path)
         if content is None:
             continue
-        reports.files[name] = content[:FILE_LIMIT]
+        clean = redaction.data(content[:FILE_LIMIT])
+        if clean != content[:FILE_LIMIT]:
+            _replace(path, clean)
+        reports.files[name] = clean
         total += len(content)
         if len(content) > FILE_LIMIT or total > TOTAL_LIMIT:
             reports.problem = f"the report {name} is larger than can be read ({FILE_LIMIT // 2**20} MiB)"
@@ -68,3 +77,11 @@ def _content(path: Path) -> bytes | None:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             return None
         return file.read(FILE_LIMIT + 1)
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write the file anew: what it was linked to, or holds open, keeps nothing of it."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+        with path.open("xb") as file:
+            file.write(content)

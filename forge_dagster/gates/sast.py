@@ -2,10 +2,11 @@
 
 Only the files of the change are looked at (a tool that looks further says so), and of the base the same ones, when findings are
 attributed; where there is no base, all files. A link is not looked at: what it leads to is a file of the tree itself.
+Single-file components (.vue, .svelte, .astro) no scanner here reads, so the result says how many were not looked at.
 A comment in the change cannot excuse the change (`nosemgrep`, `nosec`); one that was there before makes a finding a note.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -14,6 +15,9 @@ from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult
 from forge_dagster.gates.tooling import RequestExtra, run_tools
 from forge_dagster.ports import GateContext, Selection
+
+_COMPONENTS = (".vue", ".svelte", ".astro")
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,9 +34,22 @@ class Sast:
         detect = context.detect
         there = replace(context, project=project, detect=None if detect is None else _without_links(detect))
         result = run_tools(there, extra=RequestExtra(selection=Selection(only=selected, measure=False, gate=self.name)))
+        reason = result.reason
         if result.outcome is Outcome.SKIPPED and context.change.base_sha is not None and result.tools:
-            return result.model_copy(update={"reason": "the change touches no source file that a scanner looks at"})
-        return result
+            reason = "the change touches no source file that a scanner looks at"
+        there_or_changed = selected if context.change.base_sha is not None else project.files
+        return result.model_copy(update={"reason": "\n".join(part for part in (reason, unread(there_or_changed)) if part)})
+
+
+def unread(files: Sequence[str]) -> str:
+    """What to say of single-file components among the files; "" where there is none."""
+    found = [path for path in files if path.endswith(_COMPONENTS)]
+    if not found:
+        return ""
+    names = ", ".join([*found[:_NAMED], *([f"{len(found) - _NAMED} more"] if len(found) > _NAMED else [])])
+    return (
+        f"not examined, since no scanner here reads them: {len(found)} single-file component{'s'[: len(found) > 1]} ({names})"
+    )
 
 
 def without_links(root: Path, project: Project) -> Project:

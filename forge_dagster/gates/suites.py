@@ -1,6 +1,7 @@
 """Running a repository's tests: which runners, without which tests, and what they left behind."""
 
 import os
+import secrets
 import stat
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
@@ -50,7 +51,10 @@ def run_suite(context: GateContext, *, measure: bool = True) -> GateResult:
     selection = Selection(without=integration_tests(context.project), measure=measure)
     before = _snapshots(context.root, context.project)
     result = run_tools(
-        context, gate="unit", tools=useful_tools(context.project, context.root), extra=RequestExtra(selection=selection)
+        context,
+        gate="unit",
+        tools=useful_tools(context.project, context.root),
+        extra=RequestExtra(selection=selection, canary=drawn()),
     )
     after = _snapshots(context.root, context.project)
     written = sorted(path for path in {*before, *after} if before.get(path) != after.get(path))
@@ -67,6 +71,11 @@ def run_suite(context: GateContext, *, measure: bool = True) -> GateResult:
             "metrics": counts,
         }
     )
+
+
+def drawn() -> str:
+    """A name for the test that must fail, which nobody can know before the run."""
+    return secrets.token_hex(6)
 
 
 def useful_tools(project: Project, root: Path) -> Mapping[str, Tool]:

@@ -25,6 +25,7 @@ from forge_dagster.domain.reach import loopback_ports
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
+from forge_dagster.gates.base_configuration import under_base_configuration
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.judging import believed, crash, errored, judged, placed
 from forge_dagster.gates.locating import Located, locate
@@ -67,11 +68,15 @@ def tool_gate(name: str) -> ToolGate:
 class RequestExtra:
     """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
 
-    `elsewhere`: gives the variables for another tree, the base's, while that is asked about; None: they are the same there.
+    `canary` names the test that must fail (ports.ToolRequest); drawn for each run by the gates of tests.
+    `reads` are files outside of the tree that they see. `elsewhere`: gives the variables for another tree, the base's, while that
+    is asked about; None: they are the same there.
     """
 
     selection: Selection = field(default_factory=Selection)
     variables: Mapping[str, str] = field(default_factory=dict)
+    reads: tuple[Path, ...] = ()
+    canary: str = ""
     elsewhere: Callable[[GateContext], AbstractContextManager[Mapping[str, str]]] | None = None
 
 
@@ -118,7 +123,8 @@ def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examin
         with contextlib.nullcontext(extra.variables) if extra.elsewhere is None else extra.elsewhere(there) as variables:
             return run_tool(there, same, replace(extra, selection=selection, variables=variables))
 
-    return attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+    examined = attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
+    return under_base_configuration(context, choice, examined, ask)
 
 
 def together(gate: str, parts: Sequence[Examined]) -> GateResult:
@@ -238,7 +244,12 @@ class Sight:
 def _sight(request: ToolRequest, environment: Environment | None) -> Sight:
     """The tree, the report and the cache to write; the environments, the program and the base to read."""
     used = [found for found in (request.environment, environment) if found is not None]
-    reads = [*environment_folders(*used), request.executable.parent, *(path.parent for path in request.beside.values())]
+    reads = [
+        *request.reads,
+        *environment_folders(*used),
+        request.executable.parent,
+        *(path.parent for path in request.beside.values()),
+    ]
     if request.base is not None:
         reads.append(request.base)
     writes = [request.root, request.report, *([] if request.cache is None else [request.cache])]
@@ -262,12 +273,13 @@ def _execute(
         if result.ended == "interrupted":
             raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")
         problem = crash(tool, result, request.timeout_s)
-        reports = read_reports(request.report)
+        reports = read_reports(request.report, context.redaction)
         if problem is None and reports.problem:
             problem = errored(f"{tool.name}: {reports.problem}", hint="make it report less")
         if problem is not None:
             return problem
-        outputs.append(ToolOutput(result=result, reports=reports.files))
+        stdout, stderr = context.redaction.data(result.stdout), context.redaction.data(result.stderr)
+        outputs.append(ToolOutput(result=replace(result, stdout=stdout, stderr=stderr), reports=reports.files))
     return None
 
 
@@ -301,6 +313,8 @@ def _request(context: GateContext, found: Located, extra: RequestExtra, *, repor
         cache=cache.resolve(),
         selection=extra.selection,
         variables=extra.variables,
+        reads=extra.reads,
+        canary=extra.canary,
     )
 
 

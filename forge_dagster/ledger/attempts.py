@@ -10,7 +10,7 @@ from sqlalchemy.exc import IntegrityError
 from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.domain.graph import Job
 from forge_dagster.errors import ForgeError, LedgerError, Superseded
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.tables import attempts
 
 _ORDER = (AttemptState.PENDING, AttemptState.REQUESTED, AttemptState.RUNNING)
@@ -27,7 +27,11 @@ class Attempts:
         body = attempt.model_dump(mode="json", exclude={"id", "state", "job", "number", *_SEARCHED})
         values = {name: getattr(attempt, name) for name in _SEARCHED}
         row = insert(attempts).values(
-            **values, job=attempt.job.value, number=attempt.number or 0, state=attempt.state.value, body=dump(body)
+            **values,
+            job=attempt.job.value,
+            number=attempt.number or 0,
+            state=attempt.state.value,
+            body=self._database.dump(body),
         )
         try:
             with self._database.write() as connection:

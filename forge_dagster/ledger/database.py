@@ -14,6 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from forge_dagster.domain.redaction import Redaction, Redactor
 from forge_dagster.errors import ConfigurationError, LedgerError
 from forge_dagster.ledger import tables
 
@@ -36,15 +37,14 @@ _HINTS = (
 )
 
 
-def dump(value: object) -> str:
-    """JSON text for a column: ASCII only, so that any string (lone surrogates, NUL) survives any database."""
-    return json.dumps(value, ensure_ascii=True, separators=(",", ":"))
-
-
 class Database:
-    """Connections to `url`. Threads and processes may share one object; a forked child gets connections of its own."""
+    """Connections to `url`. Threads and processes may share one object; a forked child gets connections of its own.
 
-    def __init__(self, url: str) -> None:
+    `redaction`: what no text may hold that goes into a column of JSON or of words.
+    """
+
+    def __init__(self, url: str, redaction: Redactor = Redaction) -> None:
+        self.redaction = redaction
         self._url = url
         self._engine: Engine | None = None
         self._writer: Engine | None = None
@@ -58,6 +58,10 @@ class Database:
             return make_url(self._url).render_as_string(hide_password=True)
         except ArgumentError:
             return "the ledger's address"
+
+    def dump(self, value: object) -> str:
+        """JSON text for a column, without secrets; ASCII, so that any string (lone surrogates, NUL) survives any database."""
+        return json.dumps(self.redaction().value(value), ensure_ascii=True, separators=(",", ":"))
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -168,13 +172,19 @@ def _on_begin(connection: Connection) -> None:
 
 
 def _prepare(writer: Engine, shown_url: str) -> None:
-    """Create the tables, or make sure that they are ours. Raises LedgerError for a newer schema."""
+    """Create the tables, or bring older ones up to date. Raises LedgerError for a newer schema."""
     with writer.begin() as connection:
         tables.metadata.create_all(connection)
         version = connection.execute(select(tables.schema.c.version)).scalar()
         if version is None:
             connection.execute(tables.schema.insert().values(version=tables.SCHEMA_VERSION))
-        elif version != tables.SCHEMA_VERSION:
+            return
+        while version + 1 in tables.MIGRATIONS:
+            version += 1
+            for statement in tables.MIGRATIONS[version]:
+                connection.exec_driver_sql(statement)
+            connection.execute(tables.schema.update().values(version=version))
+        if version != tables.SCHEMA_VERSION:
             raise LedgerError(
                 f"the ledger {shown_url} has schema version {version}; this Forge knows version {tables.SCHEMA_VERSION}",
                 hint="upgrade Forge" if version > tables.SCHEMA_VERSION else "restore the ledger from a backup of this version",

@@ -6,20 +6,25 @@ from sqlalchemy import select
 
 from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
 from forge_dagster.domain.results import GateResult
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
+from forge_dagster.ledger.log import LogWriter
 from forge_dagster.ledger.tables import approvals, results, trust, verdicts
+from forge_dagster.ports import Attestation
 
 
 class Decisions:
     """The `results and verdicts` and `trust` parts of ports.Ledger."""
 
     _database: Database
+    _log: LogWriter
 
-    def put_result(self, attempt_id: int, result: GateResult) -> None:
+    def put_result(self, attempt_id: int, result: GateResult, *, attestation: Attestation | None = None) -> None:
         """See ports.Ledger. The same gate again replaces its result."""
-        values = {"attempt_id": attempt_id, "gate": result.gate, "body": dump(result.model_dump(mode="python"))}
+        values = {"attempt_id": attempt_id, "gate": result.gate, "body": self._database.dump(result.model_dump(mode="python"))}
         with self._database.write() as connection:
             connection.execute(self._database.upsert(results, values))
+            if attestation is not None:
+                self._log.attest(connection, attestation)
 
     def results(self, attempt_id: int) -> dict[str, GateResult]:
         """See ports.Ledger."""
@@ -27,11 +32,13 @@ class Decisions:
         with self._database.read() as connection:
             return {row.gate: GateResult.model_validate(json.loads(row.body)) for row in connection.execute(query)}
 
-    def put_verdict(self, verdict: Verdict, at: float) -> None:
+    def put_verdict(self, verdict: Verdict, at: float, *, attestation: Attestation | None = None) -> None:
         """See ports.Ledger. A later verdict (after an approval) replaces the one before; the audit log keeps both."""
-        values = {"attempt_id": verdict.attempt_id, "body": dump(verdict.model_dump(mode="json")), "at": at}
+        values = {"attempt_id": verdict.attempt_id, "body": self._database.dump(verdict.model_dump(mode="json")), "at": at}
         with self._database.write() as connection:
             connection.execute(self._database.upsert(verdicts, values))
+            if attestation is not None:
+                self._log.attest(connection, attestation)
 
     def verdict(self, attempt_id: int) -> Verdict | None:
         """See ports.Ledger."""
@@ -46,7 +53,7 @@ class Decisions:
             "number": approval.number,
             "head_sha": approval.head_sha,
             "person": approval.by.casefold(),
-            "body": dump(approval.model_dump(mode="json")),
+            "body": self._database.dump(approval.model_dump(mode="json")),
             "at": approval.at,
         }
         with self._database.write() as connection:

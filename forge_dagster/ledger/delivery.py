@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.tables import leases, rollouts
 
 
@@ -20,7 +20,7 @@ class Delivery:
     ) -> None:
         """See ports.Ledger."""
         values = {"repository": repository, "environment": environment, "release": release, "ended": ended, "at": at}
-        values["body"] = dump(dict(state))
+        values["body"] = self._database.dump(dict(state))
         with self._database.write() as connection:
             done = connection.execute(update(rollouts).where(rollouts.c.key == key).values(**values))
             if done.rowcount == 0:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from sqlalchemy import select
 
 from forge_dagster.domain.flaky import FlakyTest, again
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.tables import flaky_tests
 
 
@@ -33,7 +33,7 @@ class FlakyTests:
                     continue
                 now = again(known, repository=repository, fingerprint=fingerprint, test=test, head=head_sha, at=at)
                 values = {"repository": repository, "fingerprint": fingerprint, "last_attempt": attempt_id}
-                body = dump(now.model_dump(mode="json"))
+                body = self._database.dump(now.model_dump(mode="json"))
                 connection.execute(self._database.upsert(flaky_tests, {**values, "last_at": now.last_at, "body": body}))
                 history[fingerprint] = now
         return history

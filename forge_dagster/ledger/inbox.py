@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Row, insert, select, update
 
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.tables import inbox
 from forge_dagster.ports import Event
 
@@ -30,7 +30,9 @@ class Inbox:
             ).first()
             if known is None:
                 values = {"delivery": delivery, "host": host, "name": name, "action": action, "repository": repository}
-                row = insert(inbox).values(**values, payload=dump(payload), received_at=at, state="due", due_at=0.0, tries=0)
+                row = insert(inbox).values(
+                    **values, payload=self._database.dump(payload), received_at=at, state="due", due_at=0.0, tries=0
+                )
                 connection.execute(row)
                 return True
             if known.state != "failed":
@@ -48,6 +50,7 @@ class Inbox:
 
     def finish_event(self, event: int, *, error: str | None = None, retry_at: float | None = None) -> None:
         """See ports.Ledger."""
+        error = error and self._database.redaction().text(error)
         with self._database.write() as connection:
             tries = connection.execute(select(inbox.c.tries).where(inbox.c.id == event)).scalar()
             if tries is None:

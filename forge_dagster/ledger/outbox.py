@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import delete, insert, select, update
 
-from forge_dagster.ledger.database import Database, dump
+from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.tables import outbox
 from forge_dagster.ports import Errand
 
@@ -18,7 +18,7 @@ class Outbox:
 
     def post(self, *, key: str, kind: str, repository: str, body: Mapping[str, Any], at: float) -> None:
         """See ports.Ledger. One that was given up is due again, whatever its body."""
-        text = dump(dict(body))
+        text = self._database.dump(dict(body))
         with self._database.write() as connection:
             known = connection.execute(select(outbox.c.body, outbox.c.state).where(outbox.c.key == key)).first()
             if known is not None:
@@ -44,7 +44,7 @@ class Outbox:
         An errand whose body was replaced meanwhile is another one: finishing the old one changes nothing.
         """
         state = "due" if retry_at is not None else "sent" if error is None else "failed"
-        values: dict[str, Any] = {"state": state, "error": error}
+        values: dict[str, Any] = {"state": state, "error": error and self._database.redaction().text(error)}
         if error is not None:
             values["tries"] = outbox.c.tries + 1
         if retry_at is not None:

@@ -1,8 +1,8 @@
 """The ledger's tables. Values are stored as JSON text beside the columns that are searched or must be unique."""
 
-from sqlalchemy import Boolean, Column, Float, Integer, MetaData, String, Table, Text, UniqueConstraint
+from sqlalchemy import Boolean, Column, Float, Index, Integer, MetaData, String, Table, Text, UniqueConstraint
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 """Raised by every change of a table; a database that says more was written by a newer Forge and is refused."""
 
 metadata = MetaData()
@@ -146,4 +146,29 @@ audit = Table(
     Column("body", Text, nullable=False),
     Column("previous", String(64), nullable=False),
     Column("digest", String(64), nullable=False, unique=True),
+    Column("seal", String(200)),
+    Index("ix_audit_kind", "kind", "sequence"),
 )
+
+attestations = Table(
+    "attestations",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("kind", String(20), nullable=False),
+    Column("name", String(50), nullable=False),
+    Column("repository", String(250), nullable=False),
+    Column("attempt_id", Integer, nullable=False, index=True),
+    Column("head_sha", String(64), nullable=False),
+    Column("tree", String(64), index=True),
+    Column("sequence", Integer, nullable=False),
+    Column("envelope", Text, nullable=False),
+    Column("bundle", Text),
+)
+
+MIGRATIONS = {
+    2: (
+        "ALTER TABLE audit ADD COLUMN seal VARCHAR(200)",
+        "CREATE INDEX IF NOT EXISTS ix_audit_kind ON audit (kind, sequence)",
+    ),
+}
+"""Version -> what turns the tables of the version before into it. New tables are made by themselves."""

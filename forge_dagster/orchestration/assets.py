@@ -10,15 +10,18 @@ from collections.abc import Callable, Iterator
 import dagster as dg
 
 from forge_dagster import registry
+from forge_dagster.domain.attestations import Kind
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.decisions import Verdict
 from forge_dagster.domain.graph import GATES, GateSpec
 from forge_dagster.domain.results import GateResult
 from forge_dagster.errors import ForgeError, HostError, Interrupted
 from forge_dagster.orchestration import interruption, step_logs
+from forge_dagster.orchestration.discretion import told
 from forge_dagster.orchestration.metadata import (
     Metadata,
     attempt_metadata,
+    attestation_metadata,
     gate_metadata,
     plain,
     run_tags,
@@ -79,7 +82,23 @@ def gate_asset(spec: GateSpec) -> dg.AssetsDefinition:
 
 
 def _judged(context: dg.AssetExecutionContext, forge: Forge, spec: GateSpec) -> tuple[GateResult, Metadata]:
-    log, run_id = step_logs.writer(), context.run.run_id
+    redaction = forge.redaction()
+    log = redaction.lines(step_logs.writer())
+    try:
+        return _answered(context, forge, spec, log)
+    except dg.DagsterExecutionInterruptedError:
+        raise
+    except Exception as error:
+        clean = told(error, redaction)
+        if clean is error:
+            raise
+    raise clean  # outside of the handler, so that the first one is not its context
+
+
+def _answered(
+    context: dg.AssetExecutionContext, forge: Forge, spec: GateSpec, log: Callable[[str], None]
+) -> tuple[GateResult, Metadata]:
+    run_id = context.run.run_id
     try:
         services = forge.ready()
         attempt = attempt_of(context, services, spec)
@@ -91,7 +110,7 @@ def _judged(context: dg.AssetExecutionContext, forge: Forge, spec: GateSpec) -> 
         log(str(error))
         raise failure(error) from error
     log(result.summary)
-    page = _repository_page(services, attempt)
+    page, result = _repository_page(services, attempt), forge.redaction().value(result)
     return result, {**gate_metadata(result), **more, **attempt_metadata(attempt, repository_url=page)}
 
 
@@ -114,7 +133,8 @@ def _decide(
     context.instance.add_run_tags(context.run.run_id, dict(run_tags(verdict)))
     for reason in verdict.reasons:
         log(f"- {reason}")
-    return result, verdict_metadata(verdict)
+    signed = services.ledger.statements(Kind.VERDICT, repository=attempt.repository, attempt_id=attempt.id, limit=1)
+    return result, {**verdict_metadata(verdict), **attestation_metadata(signed[0].digest if signed else None)}
 
 
 def _roll_out(

@@ -20,6 +20,8 @@ from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.execution.tags import get_tag_concurrency_limits_config
 from dagster._core.storage.compute_log_manager import CapturedLogContext, ComputeIOType, ComputeLogManager
 from dagster._core.storage.tags import MAX_RUNTIME_SECONDS_TAG, PARTITION_NAME_TAG
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import WorkspaceFileTarget
 from dagster._utils.error import serializable_error_info_from_exc_info
 from dagster._utils.interrupts import pop_captured_interrupt
 
@@ -50,6 +52,8 @@ __all__ = [
     "StepDependencyConfig",
     "StepExecutionContext",
     "UnresolvedAssetJobDefinition",
+    "WorkspaceFileTarget",
+    "WorkspaceProcessContext",
     "dagster_event_sequence_for_step",
     "get_retries_config",
     "get_tag_concurrency_limits_config",

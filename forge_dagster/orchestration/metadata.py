@@ -106,6 +106,16 @@ def verdict_metadata(verdict: Verdict) -> Metadata:
     }
 
 
+def attestation_metadata(digest: str | None) -> Metadata:
+    """Where the signed verdict is, and how anybody checks it."""
+    if digest is None:
+        return {}
+    return {
+        "attestation": dg.MetadataValue.text(f"sha256:{digest}"),
+        "verify": dg.MetadataValue.text("forge audit verify"),
+    }
+
+
 def findings_table(findings: Iterable[Finding]) -> dg.TableMetadataValue:
     """Errors first, at most MAX_ROWS."""
     order = list(Severity)

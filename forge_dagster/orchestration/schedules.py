@@ -7,6 +7,7 @@ import dagster as dg
 
 from forge_dagster.errors import ForgeError
 from forge_dagster.orchestration.dagster_internals import PARTITION_NAME_TAG
+from forge_dagster.orchestration.discretion import discreet
 from forge_dagster.orchestration.jobs import NIGHTLY
 from forge_dagster.orchestration.partitions import COMMITS
 from forge_dagster.orchestration.resources import Forge
@@ -67,12 +68,13 @@ def retention() -> None:
     default_status=dg.DefaultScheduleStatus.RUNNING,
     description="Has the tip of every production branch judged anew; the sensor git_events then starts the runs.",
 )
+@discreet
 def nightly(_context: dg.ScheduleEvaluationContext, forge: Forge) -> dg.SkipReason:
     """Once a night, whatever was remembered."""
     try:
         opened = open_nightly(forge.ready())
     except ForgeError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(forge.redaction().text(str(error)))
     return dg.SkipReason(f"opened {len(opened)}: {', '.join(attempt.partition for attempt in opened)}")
 
 

@@ -8,6 +8,7 @@ import dagster as dg
 
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.errors import ForgeError
+from forge_dagster.orchestration.discretion import discreet
 from forge_dagster.orchestration.jobs import JOBS
 from forge_dagster.orchestration.partitions import COMMITS
 from forge_dagster.orchestration.resources import Forge
@@ -32,13 +33,14 @@ RUNNING = dg.DefaultSensorStatus.RUNNING
     default_status=RUNNING,
     description="Turns pushes and pull requests into runs, and cancels the runs that a newer commit replaces.",
 )
+@discreet
 def git_events(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SensorResult | dg.SkipReason:
     """Listen to the inbox; one run per attempt that is due."""
     try:
         services = forge.ready()
         due, cancelled = listen(services, context.instance, seconds=LISTEN_S)
     except ForgeError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(forge.redaction().text(str(error)))
     for run_id in cancelled:
         cancel(context.instance, run_id)
     if not due:
@@ -85,6 +87,7 @@ def run_request(instance: dg.DagsterInstance, attempt: Attempt) -> dg.RunRequest
     default_status=RUNNING,
     description="Compares the git hosts with what Forge knows, for events that never arrived.",
 )
+@discreet
 def reconciliation(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SkipReason:
     """Poll every settings.poll_s. What is missing becomes an attempt, which `git_events` then runs."""
     try:
@@ -95,7 +98,7 @@ def reconciliation(context: dg.SensorEvaluationContext, forge: Forge) -> dg.Skip
             return dg.SkipReason("not due yet")
         reconcile(services)
     except ForgeError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(forge.redaction().text(str(error)))
     context.update_cursor(json.dumps(now))
     return dg.SkipReason("compared")
 
@@ -105,12 +108,13 @@ def reconciliation(context: dg.SensorEvaluationContext, forge: Forge) -> dg.Skip
     default_status=RUNNING,
     description="Sends what is due to git hosts and agents: checks, comments, merges.",
 )
+@discreet
 def outbox(forge: Forge) -> dg.SkipReason:
     """Work off the outbox; a refused errand stays until its time comes again."""
     try:
         drain(forge.ready())
     except ForgeError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(forge.redaction().text(str(error)))
     return dg.SkipReason("drained")
 
 
@@ -122,11 +126,12 @@ def _ended_sensor(name: str, status: dg.DagsterRunStatus) -> dg.SensorDefinition
         default_status=RUNNING,
         description="Gives the verdict of a run that ended without one, and frees or ends its attempt.",
     )
+    @discreet
     def ended(context: dg.RunStatusSensorContext, forge: Forge) -> dg.SkipReason | None:
         try:
             done = settle(context.instance, forge.ready(), context.dagster_run)
         except ForgeError as error:
-            return dg.SkipReason(str(error))
+            return dg.SkipReason(forge.redaction().text(str(error)))
         return None if done else dg.SkipReason("nothing to settle")
 
     return ended

@@ -9,6 +9,7 @@ import dagster as dg
 from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.errors import ForgeError
 from forge_dagster.orchestration.dagster_internals import MAX_RUNTIME_SECONDS_TAG
+from forge_dagster.orchestration.discretion import discreet
 from forge_dagster.orchestration.jobs import DEFAULT_TIME_LIMIT_S
 from forge_dagster.orchestration.resources import Forge
 from forge_dagster.orchestration.sensors import RUNNING
@@ -37,6 +38,7 @@ _logger = logging.getLogger(__name__)
     default_status=RUNNING,
     description="Ends runs whose worker is gone or whose time is over, and resumes releases.",
 )
+@discreet
 def watchdog(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SkipReason:
     """One look at every run under way and every open attempt."""
     try:
@@ -44,7 +46,7 @@ def watchdog(context: dg.SensorEvaluationContext, forge: Forge) -> dg.SkipReason
         ended = watch_runs(context.instance, services)
         orphans = watch_attempts(context.instance, services, json.loads(context.cursor or "{}"))
     except ForgeError as error:
-        return dg.SkipReason(str(error))
+        return dg.SkipReason(forge.redaction().text(str(error)))
     context.update_cursor(json.dumps(orphans))
     return dg.SkipReason(f"ended {len(ended)} runs: {', '.join(ended)}" if ended else "all is well")
 

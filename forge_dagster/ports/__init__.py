@@ -1,5 +1,6 @@
 """Every Protocol: what the rules and use cases need of the outside world. Adapters satisfy these; nothing here acts."""
 
+from forge_dagster.ports.evidence import KeylessSigner, Keyring
 from forge_dagster.ports.gates import (
     Environment,
     Environments,
@@ -15,7 +16,7 @@ from forge_dagster.ports.gates import (
     environment_folders,
 )
 from forge_dagster.ports.host import CheckRun, Commit, GitHost, HostRemark, PullRequest
-from forge_dagster.ports.ledger import AuditEntry, Errand, Event, Ledger
+from forge_dagster.ports.ledger import Attestation, AuditEntry, Errand, Event, Ledger, StoredStatement
 from forge_dagster.ports.memo import Memo, Remembered
 from forge_dagster.ports.platform import Deployment, Platform, ReleaseHealth, Signals, Traffic
 from forge_dagster.ports.processes import Clock, Command, Ended, ProcessResult, Program, ProgramState, Run, Supervision
@@ -24,6 +25,7 @@ from forge_dagster.ports.workspace import AgentChannel, Checkout, Services, Work
 
 __all__ = [
     "AgentChannel",
+    "Attestation",
     "AuditEntry",
     "CheckRun",
     "Checkout",
@@ -41,6 +43,8 @@ __all__ = [
     "GateContext",
     "GitHost",
     "HostRemark",
+    "KeylessSigner",
+    "Keyring",
     "Ledger",
     "Memo",
     "Platform",
@@ -57,6 +61,7 @@ __all__ = [
     "ServiceStarter",
     "Services",
     "Signals",
+    "StoredStatement",
     "Supervision",
     "Tool",
     "ToolOutput",

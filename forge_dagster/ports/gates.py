@@ -13,6 +13,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.policy_gates import ServiceSection
 from forge_dagster.domain.project import Language, Project
+from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction
 from forge_dagster.domain.results import GateResult
 from forge_dagster.domain.settings import Settings
 from forge_dagster.ports.platform import Platform
@@ -76,10 +77,14 @@ class ToolRequest:
     selection: Selection = Selection()
     variables: Mapping[str, str] = field(default_factory=dict)
     """What every command gets in its environment besides: addresses of services started for it."""
+    reads: tuple[Path, ...] = ()
+    """Files and folders outside of the tree that its commands see besides, such as a database of the operator's."""
     base: Path | None = None
     """Checkout of the base revision, for tools that `needs_base`; None where there is none."""
     beside: Mapping[str, Path] = field(default_factory=dict)
     """Programs of Forge's own toolbox that the tool asked for, by their package; without those that cannot be had."""
+    canary: str = ""
+    """Drawn for this run: names the test that a runner adds, which must fail; "": none is added."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -211,6 +216,8 @@ class GateContext:
     """Starts what integration tests need beside them; None where nothing can be started."""
     reviewer: Reviewer | None = None
     """Whom to ask for an opinion; None: the operator has named nobody."""
+    redaction: Redaction = NOTHING_KNOWN
+    """What is blanked in report files and in the result."""
     settings: Settings | None = None
     """The operator's own settings, where a gate depends on them (advisory databases, reviewer); None: defaults."""
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from forge_dagster.domain.attestations import Kind, Statement
 from forge_dagster.domain.changes import Attempt, AttemptState
 from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
 from forge_dagster.domain.flaky import FlakyTest
@@ -49,6 +50,29 @@ class AuditEntry:
     body: Mapping[str, Any]
     previous: str
     digest: str
+    seal: str | None = None
+    """Forge's signature of the digest, "<key id>:<base64>"; None where the ledger has no keys."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """A statement to be signed, and `body`, the entry of the log that will name it (kind: the statement's)."""
+
+    statement: Statement
+    body: Mapping[str, Any]
+    at: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredStatement:
+    """A signed statement as it lies in the ledger: nothing in it is believed before it is opened."""
+
+    digest: str
+    envelope: str
+    sequence: int
+    """The entry of the log that names it."""
+    bundle: str | None = None
+    """A Sigstore bundle of the same statement, where one was made."""
 
 
 class Ledger(Protocol):
@@ -103,9 +127,15 @@ class Ledger(Protocol):
         ...
 
     # results and verdicts
-    def put_result(self, attempt_id: int, result: GateResult) -> None: ...
+    def put_result(self, attempt_id: int, result: GateResult, *, attestation: Attestation | None = None) -> None:
+        """Keep a result, and in the same transaction its attestation."""
+        ...
+
     def results(self, attempt_id: int) -> Mapping[str, GateResult]: ...
-    def put_verdict(self, verdict: Verdict, at: float) -> None: ...
+    def put_verdict(self, verdict: Verdict, at: float, *, attestation: Attestation | None = None) -> None:
+        """Keep a verdict, and in the same transaction its attestation."""
+        ...
+
     def verdict(self, attempt_id: int) -> Verdict | None: ...
     def put_approval(self, approval: Approval) -> None: ...
     def approvals(self, repository: str, number: int, head_sha: str) -> tuple[Approval, ...]: ...
@@ -148,5 +178,44 @@ class Ledger(Protocol):
     def finish_errand(self, errand: int, *, error: str | None = None, retry_at: float | None = None) -> None: ...
 
     # audit
-    def record(self, kind: str, body: Mapping[str, Any], at: float) -> AuditEntry: ...
-    def audit(self, limit: int | None = None) -> Iterator[AuditEntry]: ...
+    def record(self, kind: str, body: Mapping[str, Any], at: float) -> AuditEntry:
+        """Append to the log, sealed where the ledger has keys (the first of which is made now, if there is none)."""
+        ...
+
+    def audit(self, limit: int | None = None, *, kinds: Sequence[str] = ()) -> Iterator[AuditEntry]:
+        """Oldest first; with `limit` only the newest so many; with `kinds` only those."""
+        ...
+
+    def entry(self, sequence: int) -> AuditEntry | None: ...
+
+    # evidence
+    def attest(self, attestation: Attestation) -> AuditEntry:
+        """Sign, store and log a statement; without keys it is only logged."""
+        ...
+
+    def statements(
+        self,
+        kind: Kind,
+        *,
+        repository: str,
+        attempt_id: int | None = None,
+        name: str | None = None,
+        head_sha: str | None = None,
+        tree: str | None = None,
+        limit: int = 100,
+    ) -> tuple[StoredStatement, ...]:
+        """Newest first. `name` is the gate's, for Kind.GATE."""
+        ...  # fmt: skip
+
+    def envelope(self, digest: str) -> StoredStatement | None: ...
+    def put_bundle(self, digest: str, bundle: str) -> None:
+        """Keep a Sigstore bundle beside the envelope."""
+        ...
+
+    def key_in_force(self) -> str | None:
+        """Id of the key that signs now; its public part is among the trusted ones by then. None: nothing was signed yet."""
+        ...
+
+    def rotate_key(self, *, by: str, at: float, lost: bool = False) -> AuditEntry:
+        """A new key signs from now on; the old one seals that, unless it is `lost`. Its private part is destroyed."""
+        ...

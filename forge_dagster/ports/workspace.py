@@ -9,7 +9,9 @@ from typing import Protocol
 from forge_dagster.domain.changes import Attempt, Change
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Project
+from forge_dagster.domain.redaction import Redaction, Redactor
 from forge_dagster.domain.settings import Settings
+from forge_dagster.ports.evidence import KeylessSigner, Keyring
 from forge_dagster.ports.gates import Environments, Gate, ServiceStarter, Tool
 from forge_dagster.ports.host import GitHost
 from forge_dagster.ports.ledger import Ledger
@@ -90,5 +92,11 @@ class Services:
     """Whom gate `review` asks; None: the operator has named nobody."""
     services_for: Callable[[str], ServiceStarter] | None = None
     """Gives each Dagster run what starts services for its tests; None: nothing can be started."""
+    redaction: Redactor = Redaction
+    """What is blanked in everything that is written down or shown."""
     memo_of: Callable[[Attempt], Memo] | None = None
     """The record of what gates answered in runs of the same repository and job; None: every gate is asked anew."""
+    keyring: Keyring | None = None
+    """Forge's keys, the same that the ledger signs with; None: nothing is signed, and so no release is let out."""
+    keyless: KeylessSigner | None = None
+    """Signs verdicts and builds once more; None: not asked for."""

@@ -1,13 +1,16 @@
-"""Who is calling: tokens in the Authorization header, and bodies of bounded size."""
+"""Who is calling: tokens in the Authorization header, sessions in a cookie, and bodies of bounded size."""
 
 import base64
 import binascii
-import json
+from dataclasses import dataclass
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection, Request
 
-from forge_dagster.hosts.embedded.refusals import Refused
+from forge_dagster.domain.foreign import load_json
+from forge_dagster.hosts.embedded.accounts import Login
+from forge_dagster.hosts.embedded.refusals import Refused, forbidden
+from forge_dagster.hosts.embedded.rules import Kind
 
 
 class TooLarge(Refused):
@@ -17,7 +20,28 @@ class TooLarge(Refused):
         super().__init__(f"the body is larger than {limit} bytes", status=413)
 
 
-def token_of(request: Request) -> str | None:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """Who sends a request. `csrf`: what the forms of the caller's pages must carry; None for a token in a header."""
+
+    login: Login
+    csrf: str | None = None
+
+    def only(self, *kinds: Kind) -> None:
+        """Raises Refused (403) for other kinds of callers."""
+        if self.login.kind not in kinds:
+            raise forbidden("Resource not accessible by integration")
+
+
+def caller_of(connection: HTTPConnection) -> Caller:
+    """The caller that the guard has let in. Raises Refused (401) where no guard stands before the route."""
+    found = connection.scope.get("state", {}).get("caller")
+    if not isinstance(found, Caller):
+        raise Refused("Requires authentication", status=401)
+    return found
+
+
+def token_of(request: HTTPConnection) -> str | None:
     """The token of `Bearer`, `token` or Basic (as password, or as user name without one). None when there is none."""
     scheme, _, value = request.headers.get("authorization", "").partition(" ")
     value = value.strip()
@@ -32,7 +56,7 @@ def token_of(request: Request) -> str | None:
     return password or user or None
 
 
-def root_of(request: Request, public_url: str) -> str:
+def root_of(request: HTTPConnection, public_url: str) -> str:
     """Address that links start with: the configured one, else the socket that took the request (never the Host header)."""
     if public_url:
         return public_url.rstrip("/")
@@ -59,7 +83,7 @@ def parsed(body: bytes) -> dict[str, Any]:
     if not body.strip():
         return {}
     try:
-        value = json.loads(body)
+        value = load_json(body)
     except (ValueError, RecursionError) as error:
         raise Refused("Problems parsing JSON", status=400) from error
     if not isinstance(value, dict):

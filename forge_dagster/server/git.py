@@ -13,15 +13,16 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from forge_dagster.errors import HostError, WorkspaceError
-from forge_dagster.hosts.embedded.host import PUSH_LIMIT, EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.accounts import Login
+from forge_dagster.hosts.embedded.host import PUSH_LIMIT, EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.receive import Push, Receiver
-from forge_dagster.server.access import TooLarge, root_of, token_of
+from forge_dagster.hosts.embedded.refusals import not_found
+from forge_dagster.server.access import TooLarge, caller_of, root_of
 from forge_dagster.server.hooks import HookSocket
 from forge_dagster.workspace.cgi import CgiHead, CgiProcess
 
 _LOG = logging.getLogger("forge.server.git")
 _SERVICES = ("git-upload-pack", "git-receive-pack")
-_CHALLENGE = {"WWW-Authenticate": 'Basic realm="Forge"'}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,16 +46,13 @@ class GitBackend:
         service = request.query_params.get("service", "") if last == "refs" else last
         if service not in _SERVICES:
             return PlainTextResponse("only git's smart protocol is served here\n", 403)
-        token = token_of(request)
-        login = None if token is None else await run_in_threadpool(self.host.login_of, token)
-        if login is None:
-            text = "this token is not known\n" if token else "a token is needed: use it as the password\n"
-            return PlainTextResponse(text, 401, headers=_CHALLENGE)
-        request.state.login = login.login
+        login = caller_of(request).login
         if service == "git-receive-pack" and login.kind == "read":
             return PlainTextResponse("this token may only read\n", 403)
         full_name = f"{request.path_params['owner']}/{request.path_params['name'].removesuffix('.git')}"
         try:
+            if not login.opens(full_name):
+                raise not_found()
             repository = await run_in_threadpool(self.host.repository, full_name)
         except HostError:
             return PlainTextResponse("no such repository\n", 404)

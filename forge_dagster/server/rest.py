@@ -3,6 +3,7 @@
 import hashlib
 import json
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -15,13 +16,19 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from forge_dagster.errors import ForgeError
+from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.git import BareRepository
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
-from forge_dagster.hosts.embedded.refusals import Refused, forbidden
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
+from forge_dagster.hosts.embedded.refusals import Refused, forbidden, not_found
+from forge_dagster.hosts.embedded.rules import KINDS, Kind
 from forge_dagster.hosts.embedded.shapes import api
-from forge_dagster.server.access import body_of, parsed, root_of, token_of
+from forge_dagster.server.access import body_of, caller_of, parsed, root_of
 
 _LOG = logging.getLogger("forge.server.rest")
+WRITERS: tuple[Kind, ...] = ("agent", "operator", "forge")
+PEOPLE: tuple[Kind, ...] = ("operator", "forge")
+FORGE: tuple[Kind, ...] = ("forge",)
+"""Kinds of tokens that a call may be open to, besides KINDS, which is all."""
 BODY_LIMIT = 4 * 1024 * 1024
 """Bytes of a request: 50 annotations with their texts fit well."""
 PER_PAGE = 30
@@ -53,8 +60,11 @@ class Call:
 
     @property
     def repository(self) -> Repository:
-        """The repository in the path. Raises Refused (404)."""
-        return self.host.repository(f"{self.path['owner']}/{self.path['repo']}")
+        """The repository in the path. Raises Refused (404), also where the token does not open it."""
+        full_name = f"{self.path['owner']}/{self.path['repo']}"
+        if not self.by.opens(full_name):
+            raise not_found()
+        return self.host.repository(full_name)
 
     @property
     def git(self) -> BareRepository:
@@ -76,11 +86,6 @@ class Call:
                 for e in error.errors(include_input=False, include_url=False)[:20]
             )
             raise Refused(f"Validation Failed: {errors[0]['field']}: {errors[0]['message']}", errors=errors) from None
-
-    def only(self, *kinds: str) -> None:
-        """Raises Refused (403) for other kinds of logins."""
-        if self.by.kind not in kinds:
-            raise forbidden("Resource not accessible by integration")
 
     @property
     def page(self) -> tuple[int, int]:
@@ -125,25 +130,26 @@ class RestApi:
     public_url: str = ""
     body_limit: int = BODY_LIMIT
 
-    def route(self, method: str, path: str, handler: Handler) -> Route:
-        """One call. Only GET is open to read tokens."""
+    def route(self, method: str, path: str, handler: Handler, *, allow: tuple[Kind, ...] | None = None) -> Route:
+        """One call, open to tokens of the kinds in `allow`; by default all may GET, and all but readers may do the rest."""
+        allowed = allow or (KINDS if method == "GET" else WRITERS)
 
         async def endpoint(request: Request) -> Response:
-            return await self._answer(request, handler)
+            return await self._answer(request, handler, allowed)
 
         return Route(f"/api/v3{path}", endpoint, methods=[method], name=f"{method} {path}")
 
-    async def _answer(self, request: Request, handler: Handler) -> Response:
+    async def _answer(self, request: Request, handler: Handler, allowed: tuple[Kind, ...]) -> Response:
         try:
-            login = await self._login(request)
-            request.state.login = login.login
-            if login.kind == "read" and request.method not in ("GET", "HEAD"):
-                raise forbidden("this token may only read")
+            caller = caller_of(request)
+            if caller.login.kind not in allowed:
+                read = caller.login.kind == "read" and request.method not in ("GET", "HEAD")
+                raise forbidden("this token may only read" if read else "Resource not accessible by integration")
             body = parsed(await body_of(request, self.body_limit)) if request.method not in ("GET", "HEAD") else {}
             root = root_of(request, self.public_url)
             call = Call(
                 host=self.host,
-                by=login,
+                by=caller.login,
                 root=root,
                 url=f"{api(root)}{request.url.path.removeprefix('/api/v3')}",
                 path=request.path_params,
@@ -156,15 +162,6 @@ class RestApi:
         except ForgeError as problem:
             _LOG.error("%s %s: %s", request.method, request.url.path, problem)
             return error_response(Refused("Server Error", status=500))
-
-    async def _login(self, request: Request) -> Login:
-        token = token_of(request)
-        if token is None:
-            raise Refused("Requires authentication", status=401)
-        login = await run_in_threadpool(self.host.login_of, token)
-        if login is None:
-            raise Refused("Bad credentials", status=401)
-        return login
 
 
 def _tagged(request: Request, answer: Answer) -> Response:
@@ -190,5 +187,7 @@ def error_response(refused: Refused) -> JSONResponse:
     }
     if refused.errors:
         body["errors"] = list(refused.errors)
-    headers = {"WWW-Authenticate": 'Basic realm="Forge"'} if status == 401 else None
+    headers = {"WWW-Authenticate": 'Basic realm="Forge"'} if status == 401 else {}
+    if refused.retry_after_s is not None:
+        headers["Retry-After"] = str(math.ceil(refused.retry_after_s))
     return JSONResponse(body, status, headers)

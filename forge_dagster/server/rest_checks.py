@@ -8,7 +8,7 @@ from starlette.routing import Route
 
 from forge_dagster.hosts.embedded import checks, deployments
 from forge_dagster.hosts.embedded.refusals import not_found
-from forge_dagster.server.rest import Answer, Call, RestApi
+from forge_dagster.server.rest import FORGE, PEOPLE, Answer, Call, RestApi
 
 _TEXT = 65_535
 """Characters of a summary or text (docs.github.com, "Create a check run")."""
@@ -78,17 +78,17 @@ def routes(rest: RestApi) -> list[Route]:
     repo = "/repos/{owner}/{repo}"
     check, deployment = f"{repo}/check-runs/{{check:int}}", f"{repo}/deployments/{{deployment:int}}"
     return [
-        rest.route("POST", f"{repo}/check-runs", _create_check),
+        rest.route("POST", f"{repo}/check-runs", _create_check, allow=FORGE),
         rest.route("GET", check, _get_check),
-        rest.route("PATCH", check, _change_check),
+        rest.route("PATCH", check, _change_check, allow=FORGE),
         rest.route("GET", f"{check}/annotations", _annotations),
         rest.route("GET", f"{repo}/commits/{{ref:path}}/check-runs", _list_checks),
         rest.route("GET", f"{repo}/commits/{{ref:path}}/status", _combined_status),
-        rest.route("POST", f"{repo}/statuses/{{sha}}", _create_status),
+        rest.route("POST", f"{repo}/statuses/{{sha}}", _create_status, allow=PEOPLE),
         rest.route("GET", f"{repo}/deployments", _list_deployments),
-        rest.route("POST", f"{repo}/deployments", _create_deployment),
+        rest.route("POST", f"{repo}/deployments", _create_deployment, allow=FORGE),
         rest.route("GET", f"{deployment}/statuses", _deployment_statuses),
-        rest.route("POST", f"{deployment}/statuses", _add_deployment_status),
+        rest.route("POST", f"{deployment}/statuses", _add_deployment_status, allow=FORGE),
     ]
 
 
@@ -103,14 +103,12 @@ def _columns(wanted: _CheckChange) -> tuple[dict[str, Any], list[dict[str, Any]]
 
 
 def _create_check(call: Call) -> Answer:
-    call.only("forge")
     values, annotations = _columns(call.parse(_NewCheck))
     made = checks.create_check(call.host, call.repository, values, annotations, by=call.by, root=call.root)
     return Answer(body=made, status=201)
 
 
 def _change_check(call: Call) -> Answer:
-    call.only("forge")
     values, annotations = _columns(call.parse(_CheckChange))
     check = int(call.path["check"])
     return Answer(body=checks.change_check(call.host, call.repository, check, values, annotations, root=call.root))
@@ -152,7 +150,6 @@ def _combined_status(call: Call) -> Answer:
 
 
 def _create_status(call: Call) -> Answer:
-    call.only("forge", "operator")
     values = call.parse(_Status).model_dump()
     made = checks.create_status(call.host, call.repository, call.path["sha"], values, by=call.by, root=call.root)
     return Answer(body=made, status=201)
@@ -164,7 +161,6 @@ def _list_deployments(call: Call) -> Answer:
 
 
 def _create_deployment(call: Call) -> Answer:
-    call.only("forge")
     values = call.parse(_Deployment).model_dump()
     return Answer(
         body=deployments.create_deployment(call.host, call.repository, values, by=call.by, root=call.root), status=201
@@ -177,7 +173,6 @@ def _deployment_statuses(call: Call) -> Answer:
 
 
 def _add_deployment_status(call: Call) -> Answer:
-    call.only("forge")
     values = call.parse(_DeploymentStatus).model_dump()
     values["log_url"] = values["log_url"] or values.pop("target_url")
     values.pop("target_url", None)

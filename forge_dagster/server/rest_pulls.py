@@ -7,8 +7,8 @@ from sqlalchemy import select
 from starlette.routing import Route
 
 from forge_dagster.hosts.embedded import merging, pulls, schema, shapes, talk
-from forge_dagster.hosts.embedded.refusals import forbidden, invalid_simply
-from forge_dagster.server.rest import Answer, Call, RestApi
+from forge_dagster.hosts.embedded.refusals import invalid_simply
+from forge_dagster.server.rest import FORGE, PEOPLE, Answer, Call, RestApi
 
 
 class _NewPull(BaseModel):
@@ -58,13 +58,13 @@ def routes(rest: RestApi) -> list[Route]:
         rest.route("PATCH", pull, _change),
         rest.route("GET", f"{pull}/files", _files),
         rest.route("GET", f"{pull}/commits", _commits),
-        rest.route("PUT", f"{pull}/merge", _merge),
+        rest.route("PUT", f"{pull}/merge", _merge, allow=FORGE),
         rest.route("GET", f"{pull}/reviews", _reviews),
         rest.route("POST", f"{pull}/reviews", _review),
         rest.route("GET", talks + "/{number:int}/comments", _comments),
         rest.route("POST", talks + "/{number:int}/comments", _comment),
         rest.route("PATCH", talks + "/comments/{comment:int}", _change_comment),
-        rest.route("POST", talks + "/{number:int}/labels", _labels),
+        rest.route("POST", talks + "/{number:int}/labels", _labels, allow=PEOPLE),
     ]
 
 
@@ -194,7 +194,5 @@ def _change_comment(call: Call) -> Answer:
 
 
 def _labels(call: Call) -> Answer:
-    if call.by.kind == "agent":
-        raise forbidden("Resource not accessible by integration")
     names = call.parse(_Labels).labels
     return Answer(body=talk.add_labels(call.host, call.repository, call.number, names, root=call.root))

@@ -13,7 +13,7 @@ from forge_dagster.hosts.embedded.git import EMPTY_TREE, Entry
 from forge_dagster.hosts.embedded.host import Repository
 from forge_dagster.hosts.embedded.refusals import Refused, forbidden, invalid, not_found
 from forge_dagster.hosts.embedded.rules import ZERO, RefUpdate, is_ref_name, refusal
-from forge_dagster.server.rest import Answer, Call, RestApi
+from forge_dagster.server.rest import PEOPLE, Answer, Call, RestApi
 
 
 class _NewRef(BaseModel):
@@ -33,9 +33,9 @@ def routes(rest: RestApi) -> list[Route]:
         rest.route("GET", "/rate_limit", _rate_limit),
         rest.route("GET", "/user", _user),
         rest.route("GET", "/user/repos", _repositories),
-        rest.route("GET", "/app/hook/deliveries", _deliveries),
-        rest.route("POST", "/app/hook/deliveries/{delivery:int}/attempts", _redeliver),
-        rest.route("POST", f"{repo}/hooks/{{hook:int}}/pings", _ping),
+        rest.route("GET", "/app/hook/deliveries", _deliveries, allow=PEOPLE),
+        rest.route("POST", "/app/hook/deliveries/{delivery:int}/attempts", _redeliver, allow=PEOPLE),
+        rest.route("POST", f"{repo}/hooks/{{hook:int}}/pings", _ping, allow=PEOPLE),
         rest.route("GET", repo, _repository),
         rest.route("GET", f"{repo}/branches/{{branch:path}}", _branch),
         rest.route("GET", f"{repo}/git/ref/{{ref:path}}", _ref),
@@ -63,25 +63,29 @@ def _user(call: Call) -> Answer:
 
 
 def _repositories(call: Call) -> Answer:
-    names = call.host.repositories()
+    names = [name for name in call.host.repositories() if call.by.opens(name)]
     offset, limit = call.page
     found = [call.host.repository(name) for name in names[offset : offset + limit]]
     return call.listed([shapes.repository(call.root, one) for one in found], len(names))
 
 
 def _deliveries(call: Call) -> Answer:
-    call.only("forge", "operator")
+    _of_all_repositories(call)
     return call.listed(delivery.list_deliveries(call.host))
 
 
 def _redeliver(call: Call) -> Answer:
-    call.only("forge", "operator")
+    _of_all_repositories(call)
     delivery.redeliver(call.host, int(call.path["delivery"]))
     return Answer(body={}, status=202)
 
 
+def _of_all_repositories(call: Call) -> None:
+    if call.by.repositories:
+        raise forbidden("this token opens some repositories only")
+
+
 def _ping(call: Call) -> Answer:
-    call.only("forge", "operator")
     events.ping(call.host, int(call.path["hook"]), repository=call.repository, by=call.by, root=call.root)
     return Answer(body=None, status=204)
 

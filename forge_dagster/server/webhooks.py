@@ -2,7 +2,6 @@
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from typing import Any
@@ -12,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.errors import ConfigurationError, LedgerError
 from forge_dagster.ports import Clock, Ledger
 
@@ -123,7 +123,7 @@ def _verify(secret: str, body: bytes, signature: str) -> None:
 
 def _parse(body: bytes) -> dict[str, Any]:
     try:
-        payload = json.loads(body)
+        payload = load_json(body)
     except (ValueError, RecursionError):
         raise _Refused(400, "the body is not JSON: set the webhook's content type to application/json") from None
     if not isinstance(payload, dict):

@@ -1,11 +1,11 @@
 """Reading what tools print: every shape that is not expected is an error, never an empty list of faults."""
 
 import functools
-import json
 import posixpath
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.places import inside
 from forge_dagster.ports import ToolOutput, ToolReport, ToolRequest
@@ -61,7 +61,7 @@ def _json(content: bytes, what: str) -> Any:
     if not content.strip():
         raise Unreadable(f"{what} is empty")
     try:
-        return json.loads(content)
+        return load_json(content)
     except (ValueError, RecursionError) as error:
         raise Unreadable(f"{what} is not JSON ({error})") from error
 

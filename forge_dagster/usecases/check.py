@@ -12,6 +12,7 @@ from forge_dagster.domain.graph import GATES, GateSpec, Job, Stage, blocked, rea
 from forge_dagster.domain.light import is_light
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import did_you_mean
+from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.risk import classify
 from forge_dagster.domain.settings import Settings
@@ -96,6 +97,8 @@ class LocalCheck:
     services: ServiceStarter | None = None
     settings: Settings | None = None
     reviewer: Reviewer | None = None
+    redaction: Redaction = NOTHING_KNOWN
+    """What is blanked in the log and in every result."""
     log: Callable[[str, str], None] = lambda _gate, _line: None
     """Takes a gate's name and a line of what its tools print; called from several threads."""
 
@@ -130,7 +133,7 @@ def check(work: LocalCheck, *, progress: Progress = lambda _event: None) -> Chec
         results=results,
         outcome=outcome,
         reason=reason,
-        risk=classify(change.paths, policy.risk),
+        risk=work.redaction.value(classify(change.paths, policy.risk)),
         duration_s=work.clock.monotonic() - begun,
     )
 
@@ -172,12 +175,13 @@ def _examined(work: LocalCheck, spec: GateSpec, results: Mapping[str, GateResult
             run=work.run,
             environments=work.environments,
             clock=work.clock,
-            log=lambda line: work.log(spec.name, line),
+            log=work.redaction.lines(lambda line: work.log(spec.name, line)),
             results=results,
             cache=work.cache,
             services=work.services,
             settings=work.settings,
             reviewer=work.reviewer,
+            redaction=work.redaction,
         )
     except OSError as error:
         reason = f"no scratch folder could be made: {error}\n  -> free disk space, or set TMPDIR to a place with some"

@@ -1,6 +1,5 @@
 """Give the verdict on an attempt, tell its author, and land what may land."""
 
-import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -14,8 +13,9 @@ from forge_dagster.domain.policy import POLICY_FILE, parse_policy
 from forge_dagster.domain.results import GateResult
 from forge_dagster.domain.risk import classify
 from forge_dagster.domain.verdict import Case, give_verdict, verdict_result
-from forge_dagster.errors import ForgeError, HostError, Interrupted, LedgerError, Superseded, UsageError
+from forge_dagster.errors import EvidenceError, ForgeError, HostError, Interrupted, LedgerError, Superseded, UsageError
 from forge_dagster.ports import GitHost, PullRequest, Services
+from forge_dagster.usecases.evidence import keep_verdict, signed_results, signed_verdict, signed_words
 from forge_dagster.usecases.examine import LIGHT
 from forge_dagster.usecases.feed_back import JUDGING, feed_back
 from forge_dagster.usecases.merge import Landing, merge, why_not_current
@@ -49,21 +49,29 @@ def decide(
         raise Superseded(f"attempt {attempt_id} ({attempt.partition}) belongs to run {attempt.run_id}")
     host = services.host_of(attempt.repository)
     pull = _current(services, host, attempt, number)
-    stored = services.ledger.verdict(attempt_id)
+    stored = _stored(services, attempt)
     if pull.merged and stored is not None and stored.decision is Decision.MERGE:
         return _conclude(services, attempt, stored, landed=True)
     seen = _examined(services, host, attempt, stored, log)
     attempt = seen.attempt
     while True:
         words = services.ledger.approvals(attempt.repository, number, attempt.head_sha)
-        case = _case(services, seen, pull, words)
-        verdict = give_verdict(case)
+        signed = signed_results(services, attempt)
+        verdict = give_verdict(_case(services, seen, pull, signed_words(services, words), signed.results))
         if verdict != stored:
-            _keep(services, attempt, verdict, case.results)
+            keep_verdict(services, attempt, verdict, signed.attestations, log=log)
             stored = verdict
         # A person who spoke after `words` was read saw no verdict yet, and so left it to this call to hear them.
         if words == services.ledger.approvals(attempt.repository, number, attempt.head_sha):
             return _conclude(services, attempt, verdict, landed=pull.merged)
+
+
+def _stored(services: Services, attempt: Attempt) -> Verdict | None:
+    """The verdict given before; one that was not signed is given anew."""
+    try:
+        return signed_verdict(services, attempt)
+    except EvidenceError:
+        return None
 
 
 def _current(services: Services, host: GitHost, attempt: Attempt, number: int) -> PullRequest:
@@ -123,7 +131,9 @@ def _examined(services: Services, host: GitHost, attempt: Attempt, stored: Verdi
     )
 
 
-def _case(services: Services, seen: _Seen, pull: PullRequest, words: tuple[Approval, ...]) -> Case:
+def _case(
+    services: Services, seen: _Seen, pull: PullRequest, words: tuple[Approval, ...], results: Mapping[str, GateResult]
+) -> Case:
     attempt = seen.attempt
     names = {attempt.identity.name, pull.author}
     trust = min((services.ledger.trust(agent=name, repository=attempt.repository) for name in names), default=TrustLevel.L0)
@@ -133,7 +143,7 @@ def _case(services: Services, seen: _Seen, pull: PullRequest, words: tuple[Appro
         number=pull.number,
         head_sha=attempt.head_sha,
         specs=JUDGING,
-        results=services.ledger.results(attempt.id),
+        results=results,
         risk=seen.risk,
         trust=trust,  # of the less trusted of who opened and who pushed
         approvals=words,
@@ -141,26 +151,6 @@ def _case(services: Services, seen: _Seen, pull: PullRequest, words: tuple[Appro
         kind_declared=seen.kind_declared,
         light=seen.light,
     )
-
-
-def _keep(services: Services, attempt: Attempt, verdict: Verdict, results: Mapping[str, GateResult]) -> None:
-    """Audit row first: a decision without one must not exist, one too many does no harm."""
-    now = services.clock.now()
-    digests = {gate: hashlib.sha256(result.model_dump_json().encode()).hexdigest() for gate, result in results.items()}
-    body = {
-        "attempt": attempt.id,
-        "repository": attempt.repository,
-        "number": attempt.number,
-        "head": attempt.head_sha,
-        "base": attempt.base_sha,
-        "tested_tree": attempt.tested_tree,
-        "policy": attempt.policy_digest,
-        "run": attempt.run_id,
-        "results": digests,
-        **verdict.model_dump(mode="json", exclude={"attempt_id"}),
-    }
-    services.ledger.record("verdict", body, now)
-    services.ledger.put_verdict(verdict, now)
 
 
 def _conclude(services: Services, attempt: Attempt, verdict: Verdict, *, landed: bool) -> tuple[Verdict, GateResult]:

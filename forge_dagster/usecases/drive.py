@@ -9,11 +9,12 @@ from forge_dagster.domain.judge import Totals
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.rollout import decide
 from forge_dagster.domain.rollout_state import Action, ActionKind, Observation, Phase, ReleaseRef, Rollout, Vitals
-from forge_dagster.errors import ForgeError, Interrupted, PlatformError, ReleaseFailed
-from forge_dagster.platforms.artifacts import digest
+from forge_dagster.errors import EvidenceError, ForgeError, HostError, Interrupted, PlatformError, ReleaseFailed
 from forge_dagster.ports import Platform, Run, Services
 from forge_dagster.usecases.environments import LAST_WORD_S, EnvironmentRecord
+from forge_dagster.usecases.evidence import Proofs
 from forge_dagster.usecases.promote import RELEASE_NUMBER
+from forge_dagster.usecases.prove_release import prove_build, prove_release
 
 LONGEST_TICK_S = 1.0
 """Health is looked at this often, however rarely the judge looks: weighted clusters do not fail over by themselves."""
@@ -179,8 +180,14 @@ class Drive:
         if release is None or not release.artifact:
             raise PlatformError("the previous release cannot be started again: its artifact is not known")
         artifact = Path(release.artifact)
-        if release.digest and release.digest.removeprefix("sha256:") != digest(artifact):
-            raise PlatformError(f"{artifact} is not what was built and judged", hint="run the release again")
+        try:
+            attempt = self._services.ledger.attempt(release.attempt_id)
+            if release is rollout.release:
+                prove_release(self._services, attempt, artifact, first=False, log=self._log)
+            else:  # it was proven when it came; to bring it back, its artifact has to be the same
+                prove_build(Proofs(self._services), attempt, artifact)
+        except (EvidenceError, HostError) as error:
+            raise PlatformError(error.message, hint=error.hint) from error
         self._platform.deploy(
             environment=rollout.environment,
             release=release.name,

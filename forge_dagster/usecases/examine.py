@@ -12,6 +12,7 @@ from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.light import is_light
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome
+from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, ForgeError, Interrupted, Superseded
@@ -28,6 +29,7 @@ from forge_dagster.ports import (
     ServiceStarter,
 )
 from forge_dagster.usecases.deadline import Deadline, limited
+from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.flaky import remembered
 from forge_dagster.usecases.remember import Memory
 from forge_dagster.workspace.circumstances import circumstances
@@ -43,6 +45,8 @@ LIGHT = "the change touches documents only: light path (forge.toml, [light])"
 def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log: Log) -> GateResult:
     """Judge `attempt_id` by the gate called `gate` in the Dagster run `run_id`, store the result and return it.
 
+    No known secret is in the result; `log` gets lines as they are.
+
     Whatever goes wrong in the gate is an ERRORED result. Raises only Superseded (another run is the effective one, or the
     attempt is over), Interrupted (the run was cancelled: nothing is stored), and what the ledger itself raises when it cannot
     be reached, since then there is no place to keep an answer; the verdict counts a missing result as ERRORED.
@@ -54,6 +58,8 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
         log(f"{gate}: what an earlier run of this release built is still there and is used again")
         return earlier.model_copy(update={"cached": True})
     begun = services.clock.monotonic()
+    redaction = services.redaction()
+    tree = base = None
     try:
         checkout = services.workspace.checkout(attempt, services.host_of(attempt.repository), log=log)
         context = gate_context(
@@ -72,6 +78,7 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
             services=None if services.services_for is None else services.services_for(run_id),
             settings=services.settings,
             reviewer=services.reviewer,
+            redaction=redaction,
         )
         memory = _memory(services, attempt, checkout, context, run_id)
     except (Superseded, Interrupted):
@@ -80,10 +87,11 @@ def examine(services: Services, attempt_id: int, gate: str, *, run_id: str, log:
         result = _conflicting(gate, error) if isinstance(error, Conflict) else _errored(gate, error, log)
         result = result.model_copy(update={"duration_s": services.clock.monotonic() - begun})
     else:
+        tree, base = checkout.tested_tree, checkout.change.base_sha
         result = memory.answer(gate, lambda: examine_gate(context, services.gates))
         memory.keep()
-    result = remembered(services, attempt, result)
-    services.ledger.put_result(attempt_id, result)
+    result = redaction.value(remembered(services, attempt, result))
+    keep_result(services, attempt, result, tree=tree, base=base, log=log)
     return result
 
 
@@ -130,6 +138,7 @@ def gate_context(
     services: ServiceStarter | None = None,
     settings: Settings | None = None,
     reviewer: Reviewer | None = None,
+    redaction: Redaction = NOTHING_KNOWN,
 ) -> GateContext:
     """What the gate may look at. Makes the folder `scratch`; the others are made by the gate that needs them."""
     scratch.mkdir(parents=True, exist_ok=True)
@@ -154,6 +163,7 @@ def gate_context(
         services=services,
         settings=settings,
         reviewer=reviewer,
+        redaction=redaction,
     )
 
 
@@ -181,6 +191,7 @@ def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
     except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
         result = _errored(context.gate, error, context.log)
     elapsed = context.clock.monotonic() - begun
+    result = context.redaction.value(result)
     return limited(result, elapsed_s=elapsed, limit_s=section.timeout).model_copy(update={"duration_s": elapsed})
 
 

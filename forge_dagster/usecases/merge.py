@@ -9,6 +9,7 @@ from forge_dagster.domain.decisions import Decision
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.errors import HeadMoved, RevisionGone, WorkspaceError
 from forge_dagster.ports import GitHost, PullRequest, Services
+from forge_dagster.usecases.evidence import signed_verdict
 from forge_dagster.usecases.open_attempts import next_round, put_check, supersede
 
 LEASE_S = 180.0
@@ -32,10 +33,11 @@ def merge(services: Services, attempt_id: int) -> Landing:
     """Merge the attempt's pull request, if its verdict says so and it is still what was judged. Idempotent.
 
     A head that moved supersedes the attempt; a base that moved opens the next round, unless merging gives the tested tree all
-    the same. Merges into one branch happen one after another. Raises HostError when the host does not answer: call again.
+    the same. Merges into one branch happen one after another. Raises HostError when the host does not answer: call again;
+    EvidenceError when the stored verdict is not the one that was signed.
     """
     attempt = services.ledger.attempt(attempt_id)
-    verdict = services.ledger.verdict(attempt_id)
+    verdict = signed_verdict(services, attempt)
     if verdict is None or verdict.decision is not Decision.MERGE or attempt.number is None:
         return Landing(state="not_due", note="there is no verdict to merge by")
     name, owner = f"merge:{attempt.repository}:{attempt.base_ref}", uuid.uuid4().hex
@@ -115,8 +117,8 @@ def _landed(services: Services, host: GitHost, attempt: Attempt, sha: str | None
 
 def _recorded(services: Services, attempt: Attempt) -> bool:
     """Whether the audit log has the merge already; it is looked for among the newest entries only."""
-    newest = services.ledger.audit(limit=1000)
-    return any(entry.kind == "merged" and entry.body.get("attempt") == attempt.id for entry in newest)
+    newest = services.ledger.audit(limit=1000, kinds=("merged",))
+    return any(entry.body.get("attempt") == attempt.id for entry in newest)
 
 
 def _tree_of(services: Services, host: GitHost, attempt: Attempt, sha: str | None) -> str | None:

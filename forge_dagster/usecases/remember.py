@@ -45,7 +45,8 @@ class Memory:
                 when = datetime.fromtimestamp(found.at, UTC).strftime("%Y-%m-%d %H:%M UTC")
                 return recalled(found.result, when=when, run=found.run, elapsed_s=self.clock.monotonic() - begun)
         result = examine()
-        self._given[gate] = result
+        if keys is not None:
+            self._given[gate] = result
         return result
 
     def keep(self) -> None:

@@ -14,8 +14,10 @@ from forge_dagster.errors import ForgeError, Interrupted, PlatformError, Superse
 from forge_dagster.platforms.artifacts import read_manifest
 from forge_dagster.ports import Platform, Services
 from forge_dagster.usecases.drive import Drive
+from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.lease import held
 from forge_dagster.usecases.promote import RELEASE_NUMBER
+from forge_dagster.usecases.prove_release import prove_release
 
 Log = Callable[[str], None]
 
@@ -33,14 +35,14 @@ def roll_out(services: Services, attempt_id: int, *, run_id: str, log: Log) -> G
     """
     attempt = services.ledger.claim(attempt_id, run_id)
     earlier = services.ledger.results(attempt_id).get("canary")
-    return earlier or _kept(services, attempt_id, "canary", lambda: _rolled_out(services, attempt, run_id, log))
+    return earlier or _kept(services, attempt, "canary", lambda: _rolled_out(services, attempt, run_id, log))
 
 
 def check_health(services: Services, attempt_id: int, *, run_id: str, log: Log) -> GateResult:
     """Gate `health`: the promoted release answers its health check; if not, the previous release is brought back."""
     attempt = services.ledger.claim(attempt_id, run_id)
     earlier = services.ledger.results(attempt_id).get("health")
-    return earlier or _kept(services, attempt_id, "health", lambda: _checked(services, attempt, run_id, log))
+    return earlier or _kept(services, attempt, "health", lambda: _checked(services, attempt, run_id, log))
 
 
 def environment_of(services: Services, attempt: Attempt) -> str:
@@ -54,7 +56,7 @@ def rollout_key(attempt: Attempt) -> str:
     return f"rollout:{attempt.repository}:{attempt.id}"
 
 
-def _kept(services: Services, attempt_id: int, gate: str, judge: Callable[[], GateResult]) -> GateResult:
+def _kept(services: Services, attempt: Attempt, gate: str, judge: Callable[[], GateResult]) -> GateResult:
     begun = services.clock.monotonic()
     try:
         result = judge()
@@ -65,7 +67,7 @@ def _kept(services: Services, attempt_id: int, gate: str, judge: Callable[[], Ga
     except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
         result = gate_result(gate, Outcome.ERRORED, reason=f"a fault in Forge: {type(error).__name__}: {error}")
     result = result.model_copy(update={"duration_s": services.clock.monotonic() - begun})
-    services.ledger.put_result(attempt_id, result)
+    keep_result(services, attempt, result)
     return result
 
 
@@ -111,6 +113,7 @@ def _begin(
     live = newer or _live(services, platform, environment)
     if live is not None and live.attempt_id > attempt.id:
         return gate_result("canary", Outcome.SKIPPED, reason=f"superseded by newer release {live.sha[:12]}")
+    prove_release(services, attempt, artifact, first=live is None, log=log)
     release = ReleaseRef(
         name=f"{attempt.head_sha[:12]}-{attempt.id}",
         sha=attempt.head_sha,

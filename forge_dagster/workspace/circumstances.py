@@ -5,8 +5,8 @@ import functools
 import hashlib
 import json
 import os
-import platform
 import shutil
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -35,7 +35,7 @@ def circumstances(
         forge=forge_digest(),
         policy=_digest(checkout.policy.model_dump(mode="json")),
         settings=_digest(_of_settings(settings)),
-        programs=_digest([platform.python_version(), *(_stamp(shutil.which(name)) for name in names)]),
+        programs=_digest([sys.version, *(_stamp(shutil.which(name)) for name in names)]),
         environments=digests,
         job=job.value,
     )

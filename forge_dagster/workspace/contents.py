@@ -22,20 +22,22 @@ def tree_contents(root: Path, run: Run) -> Mapping[str, str] | None:
     """
     repository = GitRepository(root, run, user_configuration=True)
     try:
-        listed = repository.try_git("ls-files", "-z", "--stage", "--cached")
+        listed = repository.try_git("ls-files", "-z", "-v", "--stage", "--cached")
         if listed.exit_code != 0:
             return _plain(root)
         changed = repository.git("ls-files", "-z", "--modified", "--deleted", "--others", "--exclude-standard")
-        flagged = repository.git("ls-files", "-z", "-v", "--cached")
     except WorkspaceError:
         return None
-    # git looks away from files it was told to assume unchanged or to skip: they are read like changed ones
-    unseen = {entry[2:] for entry in flagged.split(b"\0") if entry[:1].islower() or entry[:1] == b"S"}
     found: dict[str, str] = {}
+    unseen: set[bytes] = set()
     for entry in listed.stdout.split(b"\0"):
         head, _, name = entry.partition(b"\t")
-        if name:
-            found[path_text(name)] = head.decode("ascii", "replace")
+        if not name:
+            continue
+        found[path_text(name)] = head[2:].decode("ascii", "replace")
+        # git looks away from files it was told to assume unchanged or to skip: they are read like changed ones
+        if head[:1].islower() or head[:1] == b"S":
+            unseen.add(name)
     for name in {*(name for name in changed.split(b"\0") if name), *unseen}:
         path = path_text(name)
         digest = _digest(os.path.join(os.fsencode(root), name))  # noqa: PTH118 - names are bytes

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from forge_dagster.domain.project import Hook, Sign
+from forge_dagster.domain.yaml_text import read_yaml
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.detect_files import Folder
-from forge_dagster.workspace.detect_yaml import read_yaml
 from forge_dagster.workspace.requirements import strings, table
 
 FILE = ".pre-commit-config.yaml"

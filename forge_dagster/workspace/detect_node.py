@@ -1,9 +1,9 @@
 """What a JavaScript or TypeScript project is, read from the files of its folder."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.project import NodeProject
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.detect_files import Folder
@@ -47,7 +47,7 @@ def node_project(
 def read_package(folder: Folder) -> dict[str, object]:
     """package.json. Raises WorkspaceError where it is no JSON object."""
     try:
-        package = json.loads(folder.text("package.json") or "{}")
+        package = load_json(folder.text("package.json") or "{}")
     except (ValueError, RecursionError) as error:
         raise WorkspaceError(
             f"{folder.where('package.json')} is not valid JSON: {error}", hint="correct the file; every tool reads it"

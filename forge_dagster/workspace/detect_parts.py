@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from forge_dagster.domain.project import NodeProject, Project, PythonProject, Sign
+from forge_dagster.domain.yaml_text import read_yaml
 from forge_dagster.workspace.detect_files import Folder, below
 from forge_dagster.workspace.detect_node import NODE_SOURCES, is_package, node_project, read_package
 from forge_dagster.workspace.detect_places import may_be_part, members, near
 from forge_dagster.workspace.detect_python import declares_package, native_sources, python_project, read_pyproject
-from forge_dagster.workspace.detect_yaml import read_yaml
 from forge_dagster.workspace.requirements import strings, table
 
 MAX_PARTS = 50

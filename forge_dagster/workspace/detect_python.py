@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from forge_dagster.domain.foreign import load_toml
 from forge_dagster.domain.project import PythonProject
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.detect_files import Folder, below
@@ -76,8 +77,8 @@ def _below(directory: str, files: tuple[str, ...]) -> tuple[str, ...]:
 def read_pyproject(folder: Folder) -> dict[str, Any]:
     """pyproject.toml; an empty one where there is none. Raises WorkspaceError."""
     try:
-        return tomllib.loads(folder.text("pyproject.toml") or "")
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError) as error:
+        return load_toml(folder.text("pyproject.toml") or "")
+    except tomllib.TOMLDecodeError as error:
         raise WorkspaceError(
             f"{folder.where('pyproject.toml')} is not valid TOML: {error}", hint="correct the file; every Python tool reads it"
         ) from error
@@ -149,7 +150,7 @@ def _asked_lines(asked: Iterable[Asked], read: Callable[[str], str | None]) -> l
 
 def _pipfile_names(folder: Folder) -> list[str]:
     try:
-        content = tomllib.loads(folder.text("Pipfile") or "")
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        content = load_toml(folder.text("Pipfile") or "")
+    except tomllib.TOMLDecodeError:
         return []
     return [name for section in ("packages", "dev-packages") for name in table(content, section)]

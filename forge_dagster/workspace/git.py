@@ -53,6 +53,10 @@ _IDENTITY = {
 }
 
 
+_DIGITS = 15
+"""Of a size in bytes."""
+
+
 def is_sha(text: str) -> bool:
     """Whether `text` is a full object name (SHA-1 or SHA-256)."""
     return _SHA.fullmatch(text) is not None
@@ -170,10 +174,13 @@ class GitRepository:
         header, _, rest = output.partition(b"\n")
         if header.endswith(b" missing"):
             raise RevisionGone(f"commit {revision[:12]} does not exist in {self.path.name}", hint="fetch it, or push it again")
-        rest = rest[int(header.split()[-1]) + 1 :]
+        size = header.rpartition(b" ")[2]
+        if not size.isdigit() or len(size) > _DIGITS:
+            raise WorkspaceError(f"git cat-file gave no answer in {self.path}", hint="run git fsck there")
+        rest = rest[int(size) + 1 :]
         header, _, content = rest.partition(b"\n")
         fields = header.split()
-        if len(fields) != 3 or fields[1] != b"blob" or not fields[2].isdigit():
+        if len(fields) != 3 or fields[1] != b"blob" or not fields[2].isdigit() or len(fields[2]) > _DIGITS:
             return None
         return content[: int(fields[2])]
 
@@ -204,8 +211,9 @@ class GitRepository:
             "merge-tree", "--write-tree", "--name-only", "--no-messages", "-z", checked_sha(base), checked_sha(head)
         )
         parts = [part for part in result.stdout.split(b"\0") if part]
-        if result.exit_code == 0 and parts:
-            return Merged(tree=parts[0].decode().strip())
+        tree = parts[0].decode("ascii", "replace").strip() if parts else ""
+        if result.exit_code == 0 and is_sha(tree):
+            return Merged(tree=tree)
         if result.exit_code == 1 and parts:
             return Merged(tree=None, conflicts=tuple(dict.fromkeys(path_text(path) for path in parts[1:])))
         raise WorkspaceError(f"git merge-tree failed: {_first_lines(result.stderr)}", hint="is git 2.38 or newer?")

@@ -1,9 +1,9 @@
 """Which version of a package a repository's lock pins, read without installing anything: for explanations only."""
 
-import json
 import re
 from pathlib import Path
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.workspace.detect_files import Folder, below
 from forge_dagster.workspace.detect_node import NODE_LOCKS
@@ -52,7 +52,7 @@ def _of_lock(lock: str, text: str, package: str) -> str | None:
     name = re.escape(package)
     if lock.endswith(".json"):
         try:
-            found = table(json.loads(text), "packages", f"node_modules/{package}").get("version")
+            found = table(load_json(text), "packages", f"node_modules/{package}").get("version")
         except (ValueError, RecursionError):
             return None
         return found if isinstance(found, str) else None

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.project import Language, NodeProject
 from forge_dagster.ports import Environment
 from forge_dagster.workspace.requirements import table
 
 _STAMP = ".forge-install.json"
+_READ_LIMIT = 64 * 1024 * 1024
+"""Bytes of a lock that are read; one that is larger is cut, and so holds nothing."""
 _HIDDEN_LOCK = ".package-lock.json"
 """What npm 7 and later leave in node_modules: the lock of what really is there (docs.npmjs.com, package-lock.json)."""
 _RECORDS = (_HIDDEN_LOCK, ".pnpm/lock.yaml", ".yarn-integrity", ".yarn-state.yml")
@@ -130,8 +133,9 @@ def stamped(folder: Path) -> dict[str, str]:
 def read_json(path: Path) -> dict[str, Any]:
     """A JSON object; an empty one where there is none."""
     try:
-        content = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        with path.open("rb") as file:
+            content = load_json(file.read(_READ_LIMIT))
+    except (OSError, ValueError):
         return {}
     return content if isinstance(content, dict) else {}
 
@@ -151,6 +155,7 @@ def _packages(path: Path) -> Mapping[str, Any]:
 
 def _file_digest(path: Path) -> str:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError:
         return ""

@@ -24,6 +24,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forge_dagster.domain.redaction import Redaction, Redactor
 from forge_dagster.domain.settings import SandboxSettings
 from forge_dagster.errors import Interrupted, UsageError, WorkspaceError
 from forge_dagster.ports import Command, Ended, ProcessResult
@@ -118,14 +119,17 @@ class ProcessRun:
     """Runs the processes of one run. Thread-safe; `stop` may be called from any thread and from a signal handler.
 
     `home` None: no records are kept, so what survives a `kill -9` of this process cannot be reaped. `run_id` is a file name.
-    `sandbox`: the operator's settings; None: the defaults, which confine.
+    `redaction`: what is blanked in every line that is logged. `sandbox`: the operator's settings; None: those that confine.
     """
 
-    def __init__(self, *, home: Path | None, run_id: str, sandbox: SandboxSettings | None = None) -> None:
+    def __init__(
+        self, *, home: Path | None, run_id: str, sandbox: SandboxSettings | None = None, redaction: Redactor = Redaction
+    ) -> None:
         if not _NAME.fullmatch(run_id):
             raise UsageError(f"{run_id!r} is no run id", hint="use letters, digits, '.', '_' and '-'")
         records = None if home is None else home / "processes" / run_id
         self._state = _State(run_id=run_id, records=records, owner=owner_name(os.getpid()))
+        self._redaction = redaction
         self._directory_lock = threading.Lock()
         self._sandbox = Sandbox(sandbox or SandboxSettings())
         self._finalizer = weakref.finalize(self, self._state.close)
@@ -178,7 +182,7 @@ class ProcessRun:
                 group.record = state.note(
                     str(process.pid), {"pgid": process.pid, "started": start_time(process.pid), "mark": mark}
                 )
-            return _attend(group, command, state, log, ending)
+            return _attend(group, Streams(process, command, log, self._redaction()), command, state, ending)
         except BaseException:  # from `log`, a full disk, or Ctrl-C
             _kill(group)
             raise
@@ -277,12 +281,9 @@ def _disk_errors() -> Iterator[None]:
         ) from error
 
 
-def _attend(
-    group: _Group, command: Command, state: _State, log: Callable[[str], None] | None, ending: Ending | None
-) -> ProcessResult:
+def _attend(group: _Group, streams: Streams, command: Command, state: _State, ending: Ending | None) -> ProcessResult:
     """Feed and read the process until it exits, its time is over or the run is stopped; then end the group and drain."""
     started = group.started
-    streams = Streams(group.process, command, log)
     ended = _serve(group.process.pid, streams, state, deadline=started + command.timeout_s, ending=ending)
     streams.drain(0.0)
     _kill(group)

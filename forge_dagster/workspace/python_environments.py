@@ -1,11 +1,13 @@
 """Python environments, made by uv once per digest of what goes into them, and reused with no process at all."""
 
+import datetime
 import hashlib
 import importlib.metadata
 import json
 import os
 import platform
 import re
+import shutil
 import sys
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,14 +17,22 @@ from forge_dagster.domain.project import Language, PythonProject
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Environment, Run
 from forge_dagster.workspace.locking import locked
+from forge_dagster.workspace.python_copies import link_environment, local_projects, on_path, put_on_path
 from forge_dagster.workspace.python_installer import INSTALL_TIMEOUT_S, TEST_TOOLS, PythonInstaller, uv_program, versions_in
 from forge_dagster.workspace.python_plan import PythonPlan, locked_versions
 from forge_dagster.workspace.requirements import names, normalised
+from forge_dagster.workspace.tool_dates import committed
 from forge_dagster.workspace.trees import remove_tree
 
 __all__ = ["INSTALL_TIMEOUT_S", "MARKER", "PythonEnvironments", "uv_program", "versions_in"]
 
 MARKER = "forge-environment.json"
+_ROOT = "forge-root"
+"""The file that says which project an environment is for."""
+_OF_ONE = frozenset({MARKER, _ROOT, ".forge-cache"})
+"""What belongs to one environment alone."""
+_LOCK_LIMIT = 32 * 1024 * 1024
+"""Bytes of a lock that are looked at."""
 _LOCKED_NAME = re.compile(r'^name = "([^"\n]{1,200})"', re.MULTILINE)
 
 Log = Callable[[str], None]
@@ -34,16 +44,21 @@ class PythonEnvironments:
     def __init__(self, home: Path, run: Run, *, domain: str) -> None:
         self._home = home
         self._folder = home / "environments" / domain
+        self._domain = domain
         self._run = run
+        self._commit: datetime.datetime | None = None
         self._installer = PythonInstaller(home, run, domain=domain)
 
     def of(self, python: PythonProject, plan: PythonPlan, *, root: Path, tests: bool, log: Log) -> Environment:
         """The environment of the project at `root`. Raises WorkspaceError when it cannot be installed."""
         project = (root / python.directory).resolve()
         target, identity, exact = self._wanted(python, plan, project, tests)
-        made = self._made(
-            target, lambda: self._build(target, python, plan, project, tests, log), log, "the project's dependencies"
-        )
+
+        def build() -> None:
+            if not self._copied(target, identity, plan, project, log):
+                self._build(target, python, plan, project, tests, log)
+
+        made = self._made(target, build, log, "the project's dependencies", identity)
         return _with_digest(made, identity, exact=exact)
 
     def digest(self, python: PythonProject, plan: PythonPlan, *, root: Path, tests: bool) -> str | None:
@@ -83,7 +98,7 @@ class PythonEnvironments:
         exact = plan.way == "uv-lock" and _locked_fully(python, plan, project, tests)
         return self._folder / f"python-{_digest(identity, str(project))}", identity, exact
 
-    def _made(self, target: Path, build: Callable[[], None], log: Log, what: str) -> Environment:
+    def _made(self, target: Path, build: Callable[[], None], log: Log, what: str, identity: str = "") -> Environment:
         found = _read(target)
         if found is not None:
             return found
@@ -95,7 +110,7 @@ class PythonEnvironments:
             remove_tree(target)  # left half done by a killed worker
             log(f"installing {what}")
             build()
-            _write_marker(target)
+            _write_marker(target, identity)
         made = _read(target)
         assert made is not None
         return made
@@ -108,15 +123,63 @@ class PythonEnvironments:
         else:
             self._installer.venv(target, interpreter, log)
             if not plan.empty:
-                self._installer.install_plan(target, plan, locked_versions(python, project), project, log)
-        (target / "forge-root").write_text(str(project), encoding="utf-8")
+                constraints, commit = locked_versions(python, project), self._as_of(project)
+                self._installer.install_plan(target, plan, constraints, project, log, commit=commit)
+        (target / _ROOT).write_text(str(project), encoding="utf-8")
         self._installer.complete(target, plan, tests=tests, log=log)
+
+    def _as_of(self, project: Path) -> datetime.datetime | None:
+        """When what is checked was committed. Of head and base, which are compared, the head is asked for first and counts.
+
+        Not for what a server is sent: there a base tells whose doing a finding is, and the date is the author's to choose.
+        """
+        if self._domain == "local" and self._commit is None:
+            self._commit = committed(project, self._run)
+        return self._commit
+
+    def _copied(self, target: Path, identity: str, plan: PythonPlan, project: Path, log: Log) -> bool:
+        """Whether `target` could be made from one of the same content that another checkout of the user's has."""
+        source = self._twin(target, identity) if self._domain == "local" else None
+        if source is None:
+            return False
+        try:
+            projects = local_projects(source)
+            if plan.way == "install" and len(projects) > 1:
+                return False  # which of them lie within the checkout, only the whole installation knows
+            remove_tree(target)
+            link_environment(source, target, without=_OF_ONE)
+            (target / _ROOT).write_text(str(project), encoding="utf-8")
+            if on_path(source):
+                put_on_path(target, project)
+            elif projects:
+                self._installer.install_project(target, plan, project, log)
+            if (source / MARKER).exists():  # else its project went away meanwhile, and files of it with it
+                log("made from the environment of another checkout, which has the same content")
+                return True
+        except (OSError, shutil.Error, WorkspaceError) as error:
+            log(f"the environment of another checkout could not be used: {error}")
+        remove_tree(target)
+        return False
+
+    def _twin(self, target: Path, identity: str) -> Path | None:
+        """A finished environment of the same identity, in which nothing was installed since."""
+        for marker in sorted(self._folder.glob(f"python-*/{MARKER}")):
+            try:
+                told = json.loads(marker.read_bytes())
+            except (OSError, ValueError):
+                continue
+            found = marker.parent
+            same = isinstance(told, dict) and told.get("identity") == identity
+            if same and found != target and told.get("versions") == versions_in(found):
+                return found
+        return None
 
     def _prune(self) -> None:
         """Remove environments whose project is gone (the checkout of an attempt that is over)."""
-        for note in self._folder.glob("python-*/forge-root"):
+        for note in self._folder.glob(f"python-*/{_ROOT}"):
             root = note.read_text(encoding="utf-8")
             if root and not Path(root).exists():
+                (note.parent / MARKER).unlink(missing_ok=True)  # first, so that nobody copies what is being removed
                 remove_tree(note.parent)
                 note.parent.with_suffix(".lock").unlink(missing_ok=True)
 
@@ -143,17 +206,18 @@ def _machinery() -> tuple[str, str]:
 def _locked_fully(python: PythonProject, plan: PythonPlan, project: Path, tests: bool) -> bool:
     """Whether uv.lock has all that is installed, so that its digest says everything."""
     try:
-        text = (project / (python.lock_file or "uv.lock")).read_text("utf-8", "replace")
+        with (project / (python.lock_file or "uv.lock")).open("rb") as file:
+            text = file.read(_LOCK_LIMIT).decode("utf-8", "replace")
     except OSError:
         return False
     needed = names((*plan.test_requirements, *plan.lint_requirements, *(TEST_TOOLS if tests else ())))
     return needed <= {normalised(name) for name in _LOCKED_NAME.findall(text)}
 
 
-def _write_marker(target: Path) -> None:
+def _write_marker(target: Path, identity: str) -> None:
     marker = target / MARKER
     temporary = target / f"{MARKER}.part"
-    temporary.write_text(json.dumps({"versions": versions_in(target)}), encoding="utf-8")
+    temporary.write_text(json.dumps({"versions": versions_in(target), "identity": identity}), encoding="utf-8")
     temporary.replace(marker)
 
 

@@ -1,5 +1,6 @@
 """Runs uv so that it fills an environment: from a lock, from what is declared, or with exactly the given requirements."""
 
+import datetime
 import os
 import platform
 import re
@@ -13,8 +14,10 @@ from forge_dagster.domain.reach import ALLOW, REFUSED
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.install_caches import install_cache
+from forge_dagster.workspace.python_copies import put_on_path
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import normalised, requirement_name
+from forge_dagster.workspace.tool_dates import limits
 
 INSTALL_TIMEOUT_S = 900.0
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
@@ -109,14 +112,45 @@ class PythonInstaller:
             result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,), builds=True)
         _succeeded(result, "the project's uv.lock")
 
-    def install_plan(self, target: Path, plan: PythonPlan, constraints: tuple[str, ...], project: Path, log: Log) -> None:
-        """All at once; without a solution, what is needed least is left out first; at last the project itself."""
+    def install_project(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
+        """Install the project itself in place, in an environment that has all else. Raises WorkspaceError."""
+        quick = {"UV_COMPILE_BYTECODE": "0"}  # what is there has been compiled
+        python = str(target / "bin" / "python")
+        if plan.way == "uv-lock":
+            packages = ("--all-packages",) if plan.workspace else ()
+            # inexact: what Forge added beside the lock stays
+            arguments = ("sync", "--frozen", "--inexact", "--no-progress", "--python", python, *packages)
+            environment = {"UV_PROJECT_ENVIRONMENT": str(target), **quick}
+        else:
+            arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *_in_place(plan))
+            environment = quick
+        result = self._uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
+        _succeeded(result, "the project itself")
+
+    def install_plan(
+        self,
+        target: Path,
+        plan: PythonPlan,
+        constraints: tuple[str, ...],
+        project: Path,
+        log: Log,
+        *,
+        commit: datetime.datetime | None = None,
+    ) -> None:
+        """All at once; without a solution, what is needed least is left out first; at last the project itself.
+
+        `commit`: as of when tools are chosen that nothing pins, as far as that has a solution (tool_dates.py).
+        """
         narrow = replace(plan, wide_files=(), wide_requirements=())
         without_linters = replace(narrow, lint_requirements=())
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log)
+                dated = limits(commit, (*_all_requirements(attempt), *(attempt.own_requirements or ())))
+                result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, dated=dated)
+                if dated and result.exit_code != 0 and result.ended == "exited":
+                    log("the tools of the commit's day do not do; taking today's")
+                    result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log)
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -127,7 +161,7 @@ class PythonInstaller:
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
                 result = self._install_in_two(target, project, bare, constraints, Path(scratch), log)
-                _put_on_path(target, project)
+                put_on_path(target, project)
         _succeeded(result, "the project's dependencies")
 
     def complete(self, target: Path, plan: PythonPlan, *, tests: bool, log: Log) -> None:
@@ -168,17 +202,25 @@ class PythonInstaller:
         _succeeded(result, " ".join(requirements))
 
     def _install_in_two(
-        self, target: Path, project: Path, plan: PythonPlan, constraints: tuple[str, ...], scratch: Path, log: Log
+        self,
+        target: Path,
+        project: Path,
+        plan: PythonPlan,
+        constraints: tuple[str, ...],
+        scratch: Path,
+        log: Log,
+        *,
+        dated: tuple[str, ...] = (),
     ) -> ProcessResult:
         """First what is there as wheels, through the domain's cache, then the rest; what is there already stays."""
         ready = replace(plan, editable=False, requirements=(*plan.requirements, *(plan.own_requirements or ())))
         arguments = _install_arguments(ready, constraints, scratch)
         if arguments and not (plan.editable and plan.own_requirements is None):
-            done = self._install(target, project, ("--only-binary", ":all:", *arguments), log, reads=(scratch,))
+            done = self._install(target, project, ("--only-binary", ":all:", *dated, *arguments), log, reads=(scratch,))
             if done.exit_code == 0 and not plan.editable:
                 return done
         arguments = _install_arguments(plan, constraints, scratch)
-        return self._install(target, project, arguments, log, reads=(scratch,), builds=True)
+        return self._install(target, project, (*dated, *arguments), log, reads=(scratch,), builds=True)
 
     def _install(
         self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = (), builds: bool = False
@@ -238,13 +280,6 @@ def _cannot_be_edited(result: ProcessResult) -> bool:
     return b"build_editable" in result.stderr
 
 
-def _put_on_path(target: Path, project: Path) -> None:
-    """Make the project's own modules importable, as an installation in place would (docs.python.org, "site")."""
-    folders = [folder for folder in (project, project / "src") if folder.is_dir()]
-    for packages in target.glob("lib/python*/site-packages"):
-        (packages / "forge-project.pth").write_text("\n".join(map(str, folders)) + "\n", encoding="utf-8")
-
-
 def _requirement_file(requirements: Sequence[str], scratch: Path) -> str:
     """A file of these lines; a "requirement" that is an option would choose another index."""
     path = scratch / "declared.txt"
@@ -257,16 +292,23 @@ def _install_arguments(plan: PythonPlan, constraints: tuple[str, ...], scratch: 
     arguments: list[str] = []
     for name in (*plan.files, *plan.wide_files):
         arguments += ["-r", name]
-    requirements = (*plan.requirements, *plan.test_requirements, *plan.lint_requirements, *plan.wide_requirements)
+    requirements = _all_requirements(plan)
     if requirements:
         arguments += ["-r", _requirement_file(requirements, scratch)]
     if constraints:
         path = scratch / "locked.txt"
         path.write_text("\n".join(constraints), encoding="utf-8")
         arguments += ["-c", str(path)]
-    if plan.editable:
-        arguments += ["-e", f".[{','.join(plan.extras)}]" if plan.extras else "."]
-    return tuple(arguments)
+    return (*arguments, *_in_place(plan))
+
+
+def _all_requirements(plan: PythonPlan) -> tuple[str, ...]:
+    return (*plan.requirements, *plan.test_requirements, *plan.lint_requirements, *plan.wide_requirements)
+
+
+def _in_place(plan: PythonPlan) -> tuple[str, ...]:
+    extras = f"[{','.join(plan.extras)}]" if plan.extras else ""
+    return ("-e", f".{extras}") if plan.editable else ()
 
 
 def _succeeded(result: ProcessResult, what: str) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from forge_dagster.domain.foreign import load_json, load_toml
 from forge_dagster.domain.project import PythonProject
 from forge_dagster.workspace.detect_files import READ_LIMIT, below
 from forge_dagster.workspace.requirements import (
@@ -209,8 +210,8 @@ def locked_versions(python: PythonProject, folder: Path) -> tuple[str, ...]:
     if lock not in ("poetry.lock", "pdm.lock"):
         return ()
     try:
-        packages = tomllib.loads(_text(folder / lock) or "").get("package")
-    except (tomllib.TOMLDecodeError, RecursionError):
+        packages = load_toml(_text(folder / lock) or "").get("package")
+    except tomllib.TOMLDecodeError:
         return ()
     versions: dict[str, set[str]] = {}
     for package in packages if isinstance(packages, list) else ():
@@ -227,7 +228,7 @@ def _pipfile(folder: Path) -> list[str]:
     if not (folder / "Pipfile.lock").is_file():
         return _unlocked_pipfile(_text(folder / "Pipfile") or "")
     try:
-        lock = json.loads(_text(folder / "Pipfile.lock") or "{}")
+        lock = load_json(_text(folder / "Pipfile.lock") or "{}")
     except (ValueError, RecursionError):
         return []
     found = []
@@ -241,8 +242,8 @@ def _pipfile(folder: Path) -> list[str]:
 
 def _unlocked_pipfile(text: str) -> list[str]:
     try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        content = load_toml(text)
+    except tomllib.TOMLDecodeError:
         return []
     lines = [
         poetry_requirement(name, value) for part in ("packages", "dev-packages") for name, value in table(content, part).items()

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable
 
+from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction, open_key
 from forge_dagster.ports import Command
 
 DRAIN_S = 1.0
@@ -17,9 +18,13 @@ _LINE_LIMIT = 8192
 
 
 class Collected:
-    """Output of one stream: the first and the last half of the limit are kept, what is between them is counted."""
+    """Output of one stream: the first and the last half of the limit are kept, what is between them is counted.
 
-    def __init__(self, limit: int, log: Callable[[str], None] | None) -> None:
+    No secret that `redaction` knows is in what is logged, however the writes fall. What is kept is as it was written, since
+    git's answers say how long they are; only where it is cut, secrets are blanked and no part of one is left.
+    """
+
+    def __init__(self, limit: int, log: Callable[[str], None] | None, redaction: Redaction = NOTHING_KNOWN) -> None:
         self._half = max(limit // 2, 1)
         self._head: list[bytes] = []
         self._tail: deque[bytes] = deque()
@@ -28,6 +33,7 @@ class Collected:
         self._line = b""
         self._logged = 0
         self._limit = limit
+        self._redaction = redaction
 
     def add(self, data: bytes) -> None:
         if self._log is not None:
@@ -49,19 +55,31 @@ class Collected:
         if self._logged > self._limit:
             return
         self._logged += len(data)
-        *lines, self._line = (self._line + data).split(b"\n")
-        if len(self._line) > _LINE_LIMIT:
-            lines.append(self._line)
-            self._line = b""
-        for line in lines:
-            self._say(line)
+        ready, self._line = self._whole(self._line + data)
+        self._say(ready)
         if self._logged > self._limit:
-            self._say(b"[output goes on; the log is cut here]")
+            self._say(b"[output goes on; the log is cut here]\n")
             self._line = b""
 
-    def _say(self, line: bytes) -> None:
+    def _whole(self, data: bytes) -> tuple[bytes, bytes]:
+        """What can be logged now, and what has to wait: the rest of the line, of a known secret, or of a key."""
+        end = data.rfind(b"\n") + 1
+        known = self._redaction.longest
+        if len(data) - end > _LINE_LIMIT + known:  # the line goes on for ever
+            data = self._redaction.data(data)
+            end = len(data) - known
+        key = open_key(data[:end])
+        if key is not None:
+            end = key
+        return data[:end], data[end:]
+
+    def _say(self, lines: bytes) -> None:
         assert self._log is not None
-        self._log(line[:_LINE_LIMIT].rstrip(b"\r").decode("utf-8", "replace"))
+        if not lines:
+            return
+        clean = self._redaction.text(lines.removesuffix(b"\n").decode("utf-8", "replace"))
+        for line in clean.split("\n"):
+            self._log(line[:_LINE_LIMIT].rstrip("\r"))
 
     def finish(self) -> bytes:
         if self._log is not None and self._line:
@@ -71,20 +89,29 @@ class Collected:
         if self._tail_size > self._half:
             self.cut += len(tail) - self._half
             tail = tail[-self._half :]
+        head = b"".join(self._head)
         if not self.cut:
-            return b"".join(self._head) + tail
-        return b"".join((*self._head, b"\n[... %d bytes cut ...]\n" % self.cut, tail))
+            return head + tail
+        head, tail = self._redaction.data(head), self._redaction.data(tail)
+        part = max(self._redaction.longest - 1, 0)  # of a secret that the cut goes through
+        return b"".join((head[: len(head) - part], b"\n[... %d bytes cut ...]\n" % self.cut, tail[part:]))
 
 
 class Streams:
     """The three pipes of a process, served without blocking."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", command: Command, log: Callable[[str], None] | None) -> None:
+    def __init__(
+        self,
+        process: "subprocess.Popen[bytes]",
+        command: Command,
+        log: Callable[[str], None] | None,
+        redaction: Redaction = NOTHING_KNOWN,
+    ) -> None:
         self.poll = select.poll()
         assert process.stdout is not None
         assert process.stderr is not None
-        self._out = Collected(command.output_limit, log)
-        self._err = Collected(command.output_limit, log)
+        self._out = Collected(command.output_limit, log, redaction)
+        self._err = Collected(command.output_limit, log, redaction)
         self._open = {process.stdout.fileno(): self._out, process.stderr.fileno(): self._err}
         for descriptor in self._open:
             os.set_blocking(descriptor, False)

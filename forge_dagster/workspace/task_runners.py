@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from forge_dagster.domain.foreign import load_toml
 from forge_dagster.workspace.requirements import FOR_CHECKS, NOT_FOR_CHECKS, parse_ini, strings, table
 
 Read = Callable[[str], str | None]
@@ -209,6 +210,6 @@ def _hatch(pyproject: Mapping[str, Any], read: Read) -> Iterator[Asked]:
 
 def _toml(text: str | None) -> Mapping[str, Any]:
     try:
-        return tomllib.loads(text or "")
-    except (tomllib.TOMLDecodeError, RecursionError, ValueError):
+        return load_toml(text or "")
+    except tomllib.TOMLDecodeError:
         return {}

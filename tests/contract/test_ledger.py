@@ -19,6 +19,7 @@ from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.results import gate_result
 from forge_dagster.errors import ConfigurationError, ForgeError, LedgerError, Superseded
+from forge_dagster.evidence.keyring import FolderKeyring
 from forge_dagster.ledger.inbox import MAX_TRIES
 from forge_dagster.ledger.sql import SqlLedger
 from forge_dagster.ports import Ledger
@@ -453,6 +454,29 @@ def test_another_schema_is_refused(url: str, version: int, hint: str) -> None:
     with pytest.raises(LedgerError, match=f"schema version {version}") as caught:
         SqlLedger(url).attempts()
     assert hint in caught.value.hint
+
+
+def test_a_ledger_of_the_first_schema_is_brought_up_to_date(url: str, tmp_path: Path) -> None:
+    former = SqlLedger(url)
+    first = former.record("note", {"n": 1}, 1.0)
+    former.close()
+    for statement in (
+        "DROP TABLE attestations",
+        "DROP INDEX ix_audit_kind",
+        "ALTER TABLE audit DROP COLUMN seal",
+        "UPDATE forge_schema SET version = 1",
+    ):
+        _execute(url, statement)
+    ledger = SqlLedger(url, keyring=FolderKeyring(tmp_path / "keys"))
+    ledger.record("note", {"n": 2}, 2.0)
+    entries = list(ledger.audit())
+    assert [entry.kind for entry in entries] == ["note", "key.created", "note"]
+    assert entries[0] == first
+    assert all(entry.seal for entry in entries[1:])
+    assert [entry.body for entry in ledger.audit(kinds=("note",), limit=1)] == [{"n": 2}]
+    assert ledger.entry(1) == first
+    assert ledger.entry(9) is None
+    ledger.close()
 
 
 def test_opening_twice_keeps_what_is_there(url: str) -> None:

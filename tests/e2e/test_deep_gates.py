@@ -14,7 +14,7 @@ from forge_dagster.workspace.processes import ProcessRun
 from tests.support.deep_seeds import CYCLE_FREE, SHIPPING, SHOP, STRONG, TS_SHIPPING, TS_SHOP, TS_STRONG, TS_WEAK, WEAK
 from tests.support.gate_bench import Files, GateBench
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 
 @pytest.fixture(scope="module")

@@ -184,6 +184,55 @@ def test_environments_of_a_vanished_project_are_removed(home: Path, run: Countin
     assert not gone.python.parents[1].exists()
 
 
+@pytest.mark.parametrize("lock", [False, True], ids=["declared", "uv.lock"])
+def test_another_checkout_of_the_same_content_gets_links_and_its_own_project(
+    home: Path, run: CountingRun, tmp_path: Path, lock: bool
+) -> None:
+    environments = LocalEnvironments(home, run)
+    files = {"pyproject.toml": PYPROJECT, "shop/__init__.py": "x = 1\n", "tests/test_shop.py": ""}
+    first, second = write(tmp_path / "first", files), write(tmp_path / "second", files)
+    if lock:
+        cache = {"UV_CACHE_DIR": str(home / "cache/uv-local")}
+        uv = Command(argv=(uv_program(), "lock", "-q"), cwd=first, environment=cache, network=True)
+        assert run.run(uv).exit_code == 0
+        shutil.copy(first / "uv.lock", second)
+    one = of(environments, first)
+    run.started.clear()
+    two = of(environments, second)
+    assert [argv[1:3] for argv in run.started] in ([("pip", "install")], [("sync", "--frozen")]), "only the project itself"
+    assert two.versions == one.versions
+    assert two.digest == one.digest
+    (second / "shop/__init__.py").write_text("x = 2\n")
+    assert run_python(run, one, "import shop; print(shop.x)").stdout == b"1\n"
+    assert run_python(run, two, "import shop; print(shop.x)").stdout == b"2\n"
+    assert one.python is not None
+    assert two.python is not None
+    said = run_python(run, two, "import sys, iniconfig; print(sys.prefix, iniconfig.__file__)").stdout.decode()
+    assert str(one.python.parents[1]) not in said
+    pytest_program = two.executable("pytest")
+    assert pytest_program is not None
+    assert str(one.python) not in pytest_program.read_text()
+    shutil.rmtree(first)
+    of(environments, write(tmp_path / "third", {"a.py": ""}))  # removes what belongs to a checkout that is gone
+    assert not one.python.exists()
+    assert run_python(run, two, "import shop, pytest, iniconfig; print(shop.x)").stdout == b"2\n"
+
+
+def test_an_environment_in_which_something_was_installed_since_is_nobodys_model(
+    home: Path, run: CountingRun, tmp_path: Path
+) -> None:
+    environments = LocalEnvironments(home, run)
+    files = {"requirements.txt": "iniconfig==2.0.0\n", "a.py": "odd = 1\n"}
+    one = of(environments, write(tmp_path / "first", files))
+    assert one.python is not None
+    packages = next(one.python.parents[1].glob("lib/python*/site-packages"))
+    (packages / "stray-1.dist-info").mkdir()
+    two = of(environments, write(tmp_path / "second", files))
+    assert "stray" not in two.versions
+    assert two.python is not None
+    assert not list(two.python.parents[1].glob("lib/python*/site-packages/stray*"))
+
+
 def test_trust_domains_share_nothing(home: Path, run: CountingRun, tmp_path: Path) -> None:
     domains = {"change": tmp_path / "change", "release": tmp_path / "release"}
     environments = DomainEnvironments(home, run, domains=domains)

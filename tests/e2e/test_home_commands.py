@@ -29,11 +29,11 @@ def test_a_port_in_use_is_named_with_its_setting_and_nothing_is_started(forge: F
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         port = taken.getsockname()[1]
-        (forge.home / "settings.toml").write_text(f"[ports]\nserver = 0\ncode = 0\ndagster = {port}\n")
+        (forge.home / "settings.toml").write_text(f"[ports]\nserver = {port}\n")
         done = forge.run("up")
     assert done.returncode == 2
     assert f"port {port} on 127.0.0.1 is in use" in done.stderr
-    assert "ports.dagster" in done.stderr
+    assert "ports.server" in done.stderr
     assert not list((forge.home / "supervisor" / "programs").glob("*"))
 
 

@@ -53,6 +53,7 @@ GOOD = [
     ("pallets/itsdangerous", "672971d66a2e"),
     ("unjs/defu", "80c0146afb11"),
     ("octokit/endpoint.js", "62b269fd0964"),
+    ("lukeed/clsx", "684509c3860a"),
 ]
 
 
@@ -81,7 +82,8 @@ def test_a_good_change_passes_every_gate(cloned: Cloning, forge: ForgeCommand, r
 
 BAD = [
     ("pallets/itsdangerous", "c30678d19e37", ("tests",), "test_future_age"),
-    ("unjs/defu", "3942bfbbcaa7", ("test",), "__proto__"),
+    ("unjs/defu", "3942bfbbcaa7", ("test",), "should not override Object prototype"),
+    ("sindresorhus/slugify", "1aaea23c4825", ("test.js",), "main"),
 ]
 
 

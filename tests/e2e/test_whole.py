@@ -7,14 +7,16 @@ import psutil
 import pytest
 
 from forge_dagster.cli.demo.load import Load
+from forge_dagster.cli.login_link import login_link
 from forge_dagster.domain.decisions import Decision
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.rollout_state import Phase, Rollout
 from forge_dagster.orchestration.workers import Worker
 from forge_dagster.usecases.roll_out import rollout_key
+from tests.support.canaries import credential, found_in
 from tests.support.waiting import wait_until
-from tests.support.whole import Whole, left_over, whole_forge
+from tests.support.whole import CANARY, Whole, left_over, whole_forge
 
 pytestmark = [pytest.mark.xdist_group("whole"), pytest.mark.timeout(600)]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -69,6 +71,30 @@ def test_agent_and_task_are_tags_of_the_run(forge: Whole, rejected: str) -> None
     assert (tags["forge/agent"], tags["forge/task"], tags["forge/sha"]) == ("forge/builder-01", "SHOP-1", rejected)
 
 
+@pytest.mark.slow
+def test_no_planted_secret_is_in_anything_that_is_kept_or_said(forge: Whole) -> None:
+    """Of the operator's, in a title, a file's history, a test's output and its message: on disk, in Dagster, on the host."""
+    leaked = credential("github", 40)
+    test = f'def test_leak() -> None:\n    """Prints."""\n    print("{CANARY}")\n    assert "{CANARY}" == "", "{CANARY}"\n'
+    forge.propose({"notes.py": f'"""Notes."""\n\nTOKEN = "{leaked}"\n'}, topic="canary")
+    head, number = forge.propose({"tests/test_leak.py": test}, topic="canary", title=f"Use {CANARY}")
+    attempt = forge.attempt(Job.CHANGE, head)
+    assert forge.verdict(head).decision is Decision.REJECT
+    run = forge.run_id(attempt)
+    wait_until(lambda: forge.run_status(run) == "FAILURE", 60)
+    stage, host = forge.stage, forge.stage.services.host_of(forge.stage.repository)
+    assert host.pull_request(stage.repository, number).title == f"Use {CANARY}"
+    home, clones = stage.home, stage.operator.clone.parent
+    tokens = [path.read_text().strip() for path in sorted((home / "secrets").iterdir())]
+    # where secrets are kept, and where the change's own files are: its repository, checkouts, and what mypy made of them
+    meant = [*(home / name for name in ("secrets", "settings.toml", "host", "mirrors", "checkouts", "cache")), clones]
+    secrets = [CANARY, leaked, stage.agent.token, *tokens]
+    assert [str(path) for path, _ in found_in([home], secrets, without=meant)] == []
+    told = [forge.said(path) for path in (f"commits/{head}/check-runs", f"issues/{number}/comments")]
+    assert "test_leak" in "".join(told)
+    assert [secret for secret in secrets if secret in "".join(told)] == []
+
+
 @pytest.mark.browser
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium: sudo apt-get install chromium")
 def test_the_dagster_ui_shows_the_run_red_and_where_the_fault_is(forge: Whole, rejected: str) -> None:
@@ -81,7 +107,16 @@ def test_the_dagster_ui_shows_the_run_red_and_where_the_fault_is(forge: Whole, r
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=quiet)
         page = browser.new_page(viewport={"width": 1600, "height": 1200})
+        page.set_default_timeout(60_000)
         page.goto(f"{forge.dagster}/runs/{run}")
+        expect(page.get_by_label("Token of an operator")).to_be_visible(
+            timeout=60_000
+        )  # nobody is shown anything before the login
+        page.goto(login_link(forge.stage.services.settings))
+        page.get_by_role("button", name="Log in").click()
+        page.get_by_role("link", name=forge.stage.repository).first.click()
+        page.get_by_role("link", name="types").click()
+        expect(page).to_have_url(f"{forge.dagster}/runs/{run}", timeout=60_000)
         expect(page.get_by_text("Failure", exact=True).first).to_be_visible(timeout=60_000)
         expect(page.get_by_text("types failed: 1 finding, src/shop/faulty.py:5").first).to_be_visible(timeout=60_000)
         page.goto(f"{forge.dagster}/assets/types?view=events&partition={forge.stage.repository}%40{rejected[:12]}")

@@ -18,9 +18,11 @@ from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import ConfigurationError, ForgeError, HeadMoved, HostError, PlatformError, RevisionGone
+from forge_dagster.evidence.keyring import FolderKeyring
 from forge_dagster.ledger.sql import SqlLedger
 from forge_dagster.ports import Checkout, CheckRun, Commit, GitHost, HostRemark, PullRequest, Services
 from forge_dagster.usecases.approve import approve
+from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.intake import intake
 from tests.fakes.machine import NoEnvironments, StillClock
 
@@ -223,7 +225,8 @@ class World:
         self.workspace = FakeWorkspace(self.host)
         self.clock = StillClock()
         self.previews = FakePreviews()
-        self.ledger = SqlLedger(f"sqlite:///{home}/ledger.db")
+        self.keyring = FolderKeyring(home / "keys")
+        self.ledger = SqlLedger(f"sqlite:///{home}/ledger.db", keyring=self.keyring)
         platforms: dict[str, Any] = {"local": self.previews}
         self.services = Services(
             settings=Settings(home=home, **settings),
@@ -238,6 +241,7 @@ class World:
             gates={},
             tools=(),
             run_url=lambda run_id: f"http://127.0.0.1/runs/{run_id}",
+            keyring=self.keyring,
         )
         self.host.branches["main"] = self.host.commit_of("first", message="first")
         self._deliveries = 0
@@ -266,7 +270,7 @@ class World:
         for spec in gates_of(Job.CHANGE):
             outcome = outcomes.get(spec.name, Outcome.PASSED)
             if spec.name != "verdict" and outcome is not Outcome.NOT_RUN:
-                self.ledger.put_result(attempt.id, gate_result(spec.name, outcome, reason="as the test says"))
+                keep_result(self.services, claimed, gate_result(spec.name, outcome, reason="as the test says"))
         return claimed
 
     def opened(self, number: int = 1, patch: str = "change") -> Attempt:

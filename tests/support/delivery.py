@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any, cast
 
 from forge_dagster.domain.changes import Attempt
+from forge_dagster.domain.decisions import Decision, Risk, RiskLevel, TrustLevel, Verdict
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.policy import policy_digest
 from forge_dagster.domain.results import gate_result
 from forge_dagster.domain.settings import Settings
+from forge_dagster.evidence.keyring import FolderKeyring
 from forge_dagster.ledger.sql import SqlLedger
 from forge_dagster.platforms.local import LocalPlatform
 from forge_dagster.ports import GitHost, Run, Services, Workspace
 from forge_dagster.signals.envoy import EnvoySignals
+from forge_dagster.usecases.evidence import keep_result, keep_verdict
 from forge_dagster.workspace.processes import ProcessRun, SystemClock
 from forge_dagster.workspace.supervision import SupervisordSupervision
 from tests.support.artifacts import service, sha256
@@ -60,7 +64,8 @@ class Delivery:
         self.supervision = SupervisordSupervision(home)
         self.platform = LocalPlatform(home=home, supervision=self.supervision)
         self.signals = EnvoySignals(home=home)
-        self.ledger = SqlLedger(f"sqlite:///{home / 'ledger.db'}")
+        self.keyring = FolderKeyring(home / "keys")
+        self.ledger = SqlLedger(f"sqlite:///{home / 'ledger.db'}", keyring=self.keyring)
         self.host = OneRepositoryHost(self.origin, policy)
         self.runs: dict[str, Run] = {}
         self.lines: list[str] = []
@@ -77,6 +82,7 @@ class Delivery:
             gates={},
             tools=(),
             run_url=lambda run_id: f"http://localhost/runs/{run_id}",
+            keyring=self.keyring,
         )
 
     def run_for(self, run_id: str) -> Run:
@@ -98,7 +104,25 @@ class Delivery:
 
     def built(self, attempt: Attempt, artifact: Path) -> None:
         made = {"artifact": str(artifact), "digest": sha256(artifact)}
-        self.ledger.put_result(attempt.id, gate_result("build", Outcome.PASSED, artifacts=made))
+        tree = hashlib.sha1(f"tree {attempt.head_sha}".encode()).hexdigest()
+        result = gate_result("build", Outcome.PASSED, artifacts=made)
+        keep_result(self.services, attempt, result, tree=tree)
+        self.let_through(attempt, tree)
+
+    def let_through(self, release: Attempt, tree: str, **changes: Any) -> Attempt:
+        """A change whose tree this is, judged under the policy of its base: MERGE."""
+        change = Attempt(
+            repository=REPOSITORY, job=Job.CHANGE, number=release.id, base_ref="main", base_sha="b" * 40,
+            head_sha=release.head_sha, policy_digest=policy_digest(self.host.policy), tested_tree=tree,
+        )  # fmt: skip
+        opened = self.ledger.open_attempt(Attempt.model_validate({**change.model_dump(), **changes}))
+        assert opened is not None
+        verdict = Verdict(
+            attempt_id=opened.id, outcome=Outcome.PASSED, decision=Decision.MERGE, reasons=("as the test says",),
+            risk=Risk(level=RiskLevel.LOW), trust=TrustLevel.L3,
+        )  # fmt: skip
+        keep_verdict(self.services, opened, verdict, {})
+        return opened
 
     def live(self) -> dict[str, int]:
         """Releases that have traffic."""

@@ -44,6 +44,10 @@ class GateBench:
         self._commit(TestRepository(self.root), {})
         self._look("HEAD~1", self.checkout.policy)
 
+    def look_since(self, base: str) -> None:
+        """Take all commits since `base` as the change."""
+        self._look(base, self.checkout.policy)
+
     def _look(self, base: str | None, policy: Policy) -> None:
         found = local_checkout(self.root, base, None, self.run)
         self.checkout = Checkout(

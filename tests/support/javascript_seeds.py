@@ -36,7 +36,7 @@ def node_project(package: dict[str, Any]) -> NodeProject:
     return NodeProject(manager="npm", package=package, dependencies=frozenset(declared))
 
 
-def _files(package: dict[str, Any], **files: str) -> dict[str, str]:
+def files_of(package: dict[str, Any], **files: str) -> dict[str, str]:
     return {
         ".gitignore": "node_modules/\n",
         "package.json": json.dumps(package, indent=2) + "\n",
@@ -48,7 +48,7 @@ def _files(package: dict[str, Any], **files: str) -> dict[str, str]:
 
 JEST_PACKAGE = {"name": "shop", "private": True, "scripts": {"test": "jest --silent"}, "devDependencies": {"jest": "30.5.2"}}
 _JEST = {
-    **_files(JEST_PACKAGE),
+    **files_of(JEST_PACKAGE),
     "src/price.js": PRICE + "module.exports = { total };\n",
     "src/price.test.js": (
         'const { total } = require("./price");\n\ntest("total", () => {\n  expect(total([1, 2])).toBe(3);\n});\n'
@@ -154,7 +154,7 @@ MOCHA_PACKAGE = {
     "devDependencies": {"fast-check": "4.10.2", "mocha": "11.8.0"},
 }
 _MOCHA = {
-    **_files(MOCHA_PACKAGE),
+    **files_of(MOCHA_PACKAGE),
     "src/price.js": PRICE + "module.exports = { total };\n",
     "test/price.spec.js": (
         'const assert = require("node:assert");\nconst { total } = require("../src/price");\n\n'
@@ -281,7 +281,7 @@ MOCHA = (
 
 NODE_PACKAGE = {"name": "shop", "private": True, "type": "module", "scripts": {"test": "node --test"}}
 _NODE = {
-    **_files(NODE_PACKAGE),
+    **files_of(NODE_PACKAGE),
     "src/price.js": "export " + PRICE,
     "test/price.test.js": (
         'import assert from "node:assert";\nimport { test } from "node:test";\nimport { total } from "../src/price.js";\n\n'
@@ -393,7 +393,7 @@ _VITEST_PACKAGE = {
     "devDependencies": {"vitest": "4.1.10", "@vitest/coverage-v8": "4.1.10"},
 }
 _VITEST = {
-    **_files(_VITEST_PACKAGE),
+    **files_of(_VITEST_PACKAGE),
     "src/price.js": "export " + PRICE,
     "src/price.test.js": (
         'import { expect, test } from "vitest";\nimport { total } from "./price";\n\n'

@@ -10,6 +10,7 @@ from typing import Any
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import NodeProject, PythonProject
 from forge_dagster.tools.analysis.osv_scanner import DATABASE_VARIABLE
+from forge_dagster.tools.analysis.uv_audit import SERVICE_VARIABLE
 from tests.support.seeds import Seed
 
 FAILED, PASSED, ERRORED = Outcome.FAILED, Outcome.PASSED, Outcome.ERRORED
@@ -97,13 +98,22 @@ FLAW = {"id": "PYSEC-2026-7", "aliases": ["CVE-2026-1"], "modified": "2026-11-01
                       "ranges": [{"type": "ECOSYSTEM", "events": [{"introduced": "0"}, {"fixed": "1.1.1"}]}]}]}
 
 
+def flawed(asked):
+    return asked.get("package", {}).get("name") == "iniconfig" and asked.get("version") == "1.1.0"
+
+
 class Service(BaseHTTPRequestHandler):
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        flawed = asked.get("package", {}).get("name") == "iniconfig" and asked.get("version") == "1.1.0"
         if not ANSWERS:
             return self.answer(503, {"message": "no"})
-        self.answer(200, {"vulns": [FLAW]} if flawed else {})
+        if self.path.endswith("/querybatch"):
+            known = {"id": FLAW["id"], "modified": FLAW["modified"]}
+            return self.answer(200, {"results": [{"vulns": [known]} if flawed(one) else {} for one in asked["queries"]]})
+        self.answer(200, {"vulns": [FLAW]} if flawed(asked) else {})
+
+    def do_GET(self):
+        self.answer(200, FLAW)
 
     def answer(self, status, body):
         content = json.dumps(body).encode()
@@ -139,6 +149,62 @@ PIP_AUDIT = (
     _pip("fault", FAILED, "1.1.0", findings=((None, None, "CVE-2026-1"),)),
     _pip("clean", PASSED, "1.1.1"),
     _pip("no-answer", ERRORED, "1.1.1", answers=False, examined=0),
+)
+
+_PYPROJECT: dict[str, Any] = {
+    "project": {"name": "shop", "version": "1", "requires-python": ">=3.11", "dependencies": ["iniconfig"]}
+}
+_UV_LOCK = """version = 1
+revision = 3
+requires-python = ">=3.11"
+
+[[package]]
+name = "iniconfig"
+version = "VERSION"
+source = { registry = "https://packages.example.org/simple" }
+sdist = { url = "https://packages.example.org/iniconfig.tar.gz", hash = "sha256:HASH" }
+
+[[package]]
+name = "shop"
+version = "1"
+source = { virtual = "." }
+dependencies = [{ name = "iniconfig" }]
+
+[package.metadata]
+requires-dist = [{ name = "iniconfig" }]
+"""
+_MANIFEST = """[project]
+name = "shop"
+version = "1"
+requires-python = ">=3.11"
+dependencies = ["iniconfig"]
+"""
+
+
+def _uv(case: str, outcome: Outcome, version: str, *, answers: bool = True, more: str = "", **rest: Any) -> Seed:
+    """`more`: what the project's file has besides."""
+    return Seed(
+        tool="uv_audit",
+        case=case,
+        files={
+            "pyproject.toml": _MANIFEST + more,
+            "uv.lock": _UV_LOCK.replace("VERSION", version).replace("HASH", "0" * 64),
+            "service.py": OSV.replace("ANSWERS", str(answers)),
+        },
+        python=PythonProject(manager="uv", pyproject=_PYPROJECT, lock_file="uv.lock", dependencies=frozenset({"iniconfig"})),
+        outcome=outcome,
+        serve=("python3", "service.py"),
+        told_in=SERVICE_VARIABLE,
+        **rest,
+    )
+
+
+_UV_FAULT = (("uv.lock", None, "CVE-2026-1"),)
+UV_AUDIT = (
+    _uv("fault", FAILED, "1.1.0", findings=_UV_FAULT),
+    _uv("clean", PASSED, "1.1.1"),
+    _uv("told-to-ignore", FAILED, "1.1.0", findings=_UV_FAULT, more='\n[tool.uv.audit]\nignore = ["CVE-2026-1"]\n'),
+    _uv("no-answer", ERRORED, "1.1.1", answers=False, examined=0),
 )
 
 DATABASE = """import json
@@ -186,4 +252,4 @@ OSV_SCANNER = (
     _osv("no-database", ERRORED, "1.3.0", answers=False, examined=0),
 )
 
-SEEDS = (*NPM_AUDIT, *PIP_AUDIT, *OSV_SCANNER)
+SEEDS = (*NPM_AUDIT, *PIP_AUDIT, *UV_AUDIT, *OSV_SCANNER)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import uvicorn
 from starlette.types import ASGIApp
 
 from forge_dagster.hosts.embedded import EmbeddedHost
 from forge_dagster.server.app import build_app
+from forge_dagster.server.listening import server_of
 from forge_dagster.workspace.processes import ProcessRun
 from tests.support.waiting import wait_until
 
@@ -23,7 +23,7 @@ REPOSITORY = "acme/shop"
 @contextmanager
 def serving(app: ASGIApp) -> Iterator[str]:
     """Serve `app`; its address."""
-    server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", access_log=False))
+    server = server_of(app, port=0)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
     try:
@@ -59,9 +59,9 @@ def served_host(home: Path, **limits: Any) -> Iterator[Served]:
     host = EmbeddedHost(home, run=run)
     host.create_repository(REPOSITORY)
     kinds = {"forge": "forge", "olga": "operator", "forge/builder-01": "agent", "forge/builder-02": "agent", "reader": "read"}
-    tokens = {login: host.create_token(login, kind) for login, kind in kinds.items()}  # type: ignore[arg-type]
+    tokens = {login: host.accounts.create_token(login, kind) for login, kind in kinds.items()}  # type: ignore[arg-type]
     try:
-        with serving(build_app(embedded=host, **limits)) as url:
+        with serving(build_app(host, **limits)) as url:
             yield Served(url=url, host=host, tokens=tokens)
     finally:
         run.stop()

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 
+from forge_dagster.cli.answering import dagster_client
 from forge_dagster.cli.demo.changes import shop
 from forge_dagster.cli.demo.stage import AGENT, Stage, clear_stage, prepare_home, set_stage
 from forge_dagster.cli.demo.timeline import Timeline
@@ -19,10 +20,16 @@ from forge_dagster.cli.terminal import Terminal
 from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.decisions import Verdict
 from forge_dagster.domain.graph import Job
+from forge_dagster.domain.settings_file import SETTINGS_FILE
 from forge_dagster.workspace.processes import ProcessRun
+from tests.support.canaries import canary
 from tests.support.waiting import wait_until
 
 TRAILERS = {"Agent-By": AGENT, "Task-ID": "SHOP-1", "Model": "test-1", "Prompt-Hash": "sha256:00"}
+
+
+CANARY = canary("whole")
+"""What the operator of a whole Forge calls a secret."""
 
 
 class Whole:
@@ -47,14 +54,22 @@ class Whole:
     def git_url(self) -> str:
         return f"{self.stage.server}/{self.stage.repository}.git"
 
-    def propose(self, files: dict[str, str], *, topic: str) -> tuple[str, int]:
+    def propose(self, files: dict[str, str], *, topic: str, title: str = "") -> tuple[str, int]:
         """The agent's pull request: its head and number."""
         agent = self.stage.agent
         agent.git("fetch", "--quiet", "origin")
         agent.git("reset", "--quiet", "--hard", "origin/main")
         agent.write(files)
         head = agent.commit(topic, trailers=TRAILERS)
-        return head, agent.propose(topic=topic, title=topic)
+        return head, agent.propose(topic=topic, title=title or topic)
+
+    def said(self, path: str) -> str:
+        """What the host's REST API says of the repository at `path`, to the operator."""
+        stage = self.stage
+        headers = {"Authorization": f"Bearer {stage.operator.token}"}
+        answer = httpx.get(f"{stage.server}/api/v3/repos/{stage.repository}/{path}", headers=headers, timeout=60)
+        answer.raise_for_status()
+        return answer.text
 
     def attempt(self, job: Job, head: str, *, timeout_s: float = 60) -> Attempt:
         """The attempt on a commit, once there is one."""
@@ -79,8 +94,8 @@ class Whole:
 
     def graphql(self, query: str, **variables: Any) -> Any:
         """What Dagster's own API says."""
-        answer = httpx.post(f"{self.dagster}/graphql", json={"query": query, "variables": variables}, timeout=60)
-        answer.raise_for_status()
+        with dagster_client(self.stage.services.settings) as client:
+            answer = client.post("/dagster/graphql", json={"query": query, "variables": variables}).raise_for_status()
         return answer.json()["data"]
 
     def run_status(self, run_id: str) -> str:
@@ -93,6 +108,8 @@ class Whole:
 def whole_forge(home: Path) -> Iterator[Whole]:
     """Start everything; stop everything, and see that no process is left that has to do with the home."""
     prepare_home(home)
+    settings = home / SETTINGS_FILE
+    settings.write_text(f'secrets = ["{CANARY}"]\n{settings.read_text()}')
     run = ProcessRun(home=home, run_id="test")
     try:
         start(home, lambda _said: None)

@@ -24,10 +24,10 @@ def test_a_home_that_is_not_there_has_default_settings(tmp_path: Path) -> None:
 
 
 def test_ports_chosen_at_the_start_fill_in_for_0_only(tmp_path: Path) -> None:
-    (tmp_path / "settings.toml").write_text("[ports]\nserver = 0\ndagster = 9000\n")
-    (tmp_path / "ports.json").write_text(json.dumps({"server": 40001, "dagster": 40002}))
+    (tmp_path / "settings.toml").write_text("[ports]\nserver = 0\nenvoy_admin = 9000\n")
+    (tmp_path / "ports.json").write_text(json.dumps({"server": 40001, "envoy_admin": 40002}))
     ports = bootstrap.load_settings(tmp_path).ports
-    assert (ports.server, ports.dagster) == (40001, 9000)
+    assert (ports.server, ports.envoy_admin) == (40001, 9000)
     assert bootstrap.configured_ports(tmp_path)["server"] == 0
 
 

@@ -10,6 +10,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.results import gate_result
 from forge_dagster.errors import HostError, Superseded, UsageError, WorkspaceError
 from forge_dagster.usecases.decide import decide
+from forge_dagster.usecases.evidence import Proofs, keep_result
 from forge_dagster.usecases.examine import LIGHT, examine
 from forge_dagster.usecases.feed_back import JUDGING
 from forge_dagster.usecases.intake import intake
@@ -58,7 +59,7 @@ def test_documents_alone_merge_though_nothing_looked_at_code_and_still_do_when_d
     attempt = world.run(attempt)
     for spec in JUDGING:
         outcome = Outcome.PASSED if spec.name in ("secrets", "integrity") else Outcome.SKIPPED
-        world.ledger.put_result(attempt.id, gate_result(spec.name, outcome, reason="" if outcome is Outcome.PASSED else LIGHT))
+        keep_result(world.services, attempt, gate_result(spec.name, outcome, reason="" if outcome is Outcome.PASSED else LIGHT))
     verdict, _ = decide(world.services, attempt.id, run_id="r1")
     assert verdict.decision is Decision.MERGE, verdict.reasons
     again, _ = decide(world.services, attempt.id, run_id="r1")
@@ -70,7 +71,7 @@ def test_code_that_nothing_looked_at_waits_for_a_person(world: World) -> None:
     attempt = world.run(world.opened())
     for spec in JUDGING:
         if spec.name not in ("secrets", "integrity"):
-            world.ledger.put_result(attempt.id, gate_result(spec.name, Outcome.SKIPPED, reason="no language"))
+            keep_result(world.services, attempt, gate_result(spec.name, Outcome.SKIPPED, reason="no language"))
     assert decide(world.services, attempt.id, run_id="r1")[0].decision is Decision.REVIEW
 
 
@@ -208,5 +209,10 @@ def test_every_decision_is_audited_with_what_it_rests_on(world: World) -> None:
     assert (review["decision"], merged["decision"], merged["approved_by"]) == ("review", "merge", "operator")
     assert review["head"] == attempt.head_sha
     assert review["tested_tree"] == world.ledger.attempt(attempt.id).tested_tree
-    assert len(review["results"]["lint"]) == 64
-    assert set(review["results"]) == {spec.name for spec in JUDGING}
+    signed = world.ledger.envelope(review["attestation"])
+    assert signed is not None
+    gates = Proofs(world.services).opened(signed).statement.verdict.gates
+    lint = world.ledger.envelope(gates["lint"])
+    assert lint is not None
+    assert Proofs(world.services).opened(lint).statement.gate.outcome is Outcome.PASSED
+    assert set(gates) == {spec.name for spec in JUDGING}

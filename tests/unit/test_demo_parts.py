@@ -72,7 +72,7 @@ def test_the_forgetful_change_can_follow_the_mended_one_and_be_mended_by_the_nex
     files = forgetful_memory(pages)
     text = files["src/shop/pages.py"]
     assert text is not None
-    assert "remembered(item" in text
+    assert "MEMORY.keep(price(item" in text
     assert "version()" in text
     assert {name for name in files if files[name] is not None} <= set(version_route("1.8.0"))
     with pytest.raises(ConfigurationError):

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_dagster.domain.project import Hook
+from forge_dagster.domain.yaml_text import read_yaml
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.detect import detect
 from forge_dagster.workspace.detect_files import Folder
 from forge_dagster.workspace.detect_hooks import FILE, MAX_HOOKS, read_hooks
-from forge_dagster.workspace.detect_yaml import read_yaml
 
 CONFIG = """
 default_language_version: {python: python3}

@@ -13,10 +13,11 @@ from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.project import Project
+from forge_dagster.domain.redaction import Redaction
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, Interrupted, Superseded, ToolError, WorkspaceError
-from forge_dagster.ports import Checkout, Command, GateContext, ProcessResult, Services
+from forge_dagster.ports import Attestation, Checkout, Command, GateContext, ProcessResult, Services
 from forge_dagster.usecases.deadline import Deadline, limited, span
 from forge_dagster.usecases.examine import artifact_intact, examine, examine_gate, gate_context
 from tests.fakes.machine import IdleRun, NoEnvironments, StillClock
@@ -182,7 +183,7 @@ class OneAttempt:
     def results(self, attempt_id: int) -> Mapping[str, GateResult]:
         return dict(self.stored)
 
-    def put_result(self, attempt_id: int, result: GateResult) -> None:
+    def put_result(self, attempt_id: int, result: GateResult, *, attestation: Attestation | None = None) -> None:
         self.stored[result.gate] = result
 
 
@@ -220,9 +221,10 @@ class World:
             "tools": (),
             "memo_of": None,
             "reviewer": None,
+            "keyless": None,
             "run_url": lambda run_id: f"http://forge/runs/{run_id}",
         }
-        self.services = cast(Services, SimpleNamespace(services_for=None, **fields))
+        self.services = cast(Services, SimpleNamespace(services_for=None, redaction=Redaction, **fields))
 
     def _gate(self, name: str) -> Callable[[GateContext], GateResult]:
         def act(given: GateContext) -> GateResult:

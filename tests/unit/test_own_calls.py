@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from forge_dagster.domain.project import NodeProject, Project
 from forge_dagster.tools.tests.own_calls import OwnCall, delegates, other_runner, own_calls, runner_sign
 
-RUNNERS = ("vitest", "jest", "mocha", "node_test")
+RUNNERS = ("vitest", "jest", "mocha", "node_test", "ava", "tap", "tape", "uvu", "jasmine", "test_script")
 
 
 def node(scripts: dict[str, str] | None = None, *, dependencies: str = "", directory: str = "", **package: Any) -> NodeProject:
@@ -52,6 +52,12 @@ def chosen(project: Project) -> set[str]:
             OwnCall(launcher=("node",), arguments=("--import", "tsx", "--test")),
         ),
         ("borp -C", "node_test", OwnCall(launcher=("borp",), arguments=("-C",))),
+        ("bnt --coverage 100", "node_test", OwnCall(launcher=("bnt",), arguments=("--coverage", "100"))),
+        ("xo && ava && tsd", "ava", OwnCall()),
+        ("nyc tape 'test/**/*.js' | tap-spec", "tape", OwnCall(wrapper=("nyc",), arguments=("test/**/*.js",))),
+        ("uvu -r esm test", "uvu", OwnCall(arguments=("-r", "esm", "test"))),
+        ("node -r esm test/all.js 1", "test_script", OwnCall(launcher=("node", "-r", "esm"), arguments=("test/all.js", "1"))),
+        ("npm run lint && tsx ./a.test.ts", "test_script", OwnCall(launcher=("tsx",), arguments=("./a.test.ts",))),
     ],
 )  # fmt: skip
 def test_how_a_script_calls_a_runner(script: str, runner: str, expected: OwnCall) -> None:
@@ -65,7 +71,7 @@ def test_how_a_script_calls_a_runner(script: str, runner: str, expected: OwnCall
     )
 
 
-@pytest.mark.parametrize("script", ["node test.js", "echo jest", "eslint .", "", "vitest-ish", "'unclosed", "c8", "nyc --all"])
+@pytest.mark.parametrize("script", ["node build.js", "echo jest", "eslint .", "", "vitest-ish", "'unclosed", "c8", "nyc --all"])
 def test_what_is_no_call_of_a_runner(script: str) -> None:
     assert all(own_calls(node({"test": script}), runner) == () for runner in RUNNERS)
 
@@ -96,7 +102,7 @@ def test_several_calls_of_one_script_are_all_repeated() -> None:
 def test_a_script_outweighs_a_dependency() -> None:
     assert chosen(Project(node=node({"test": "mocha"}, dependencies="mocha vitest jest"))) == {"mocha"}
     assert chosen(Project(node=node(dependencies="vitest jest"))) == {"vitest", "jest"}
-    assert chosen(Project(node=node({"test": "ava"}, dependencies="ava vitest"))) == set()
+    assert chosen(Project(node=node({"test": "lab"}, dependencies="lab vitest"))) == set()
 
 
 def test_configuration_and_keys() -> None:
@@ -124,10 +130,10 @@ def test_a_workspace_that_delegates_is_not_tested_at_its_top(script: str) -> Non
 @pytest.mark.parametrize(
     ("project", "named"),
     [
-        (node({"test": "xo && ava"}), "ava"),
-        (node({"test": "c8 tap"}), "tap"),
-        (node(dependencies="jasmine"), "jasmine"),
-        (node({"test": "nyc --silent uvu test"}), "uvu"),
+        (node({"test": "xo && lab"}), "lab"),
+        (node({"test": "c8 qunit"}), "qunit"),
+        (node(dependencies="karma"), "karma"),
+        (node({"test": "nyc --silent zora test"}), "zora"),
     ],
 )
 def test_runners_without_an_adapter_are_named(project: NodeProject, named: str) -> None:
@@ -162,3 +168,21 @@ def test_any_script_is_read(scripts: dict[str, str], runner: str) -> None:
 def test_what_is_built_first(scripts: dict[str, str], before: tuple[tuple[str, ...], ...]) -> None:
     (call,) = own_calls(node(scripts), "mocha")
     assert call.before == before
+
+
+@pytest.mark.parametrize(
+    ("scripts", "dependencies", "expected"),
+    [
+        ({"test": "node test.js"}, "", {"test_script"}),
+        ({"test": "node test/index.js"}, "tape", {"tape"}),
+        ({"test": "node tests/index.js"}, "uvu", {"uvu"}),
+        ({"test": "node test.js", "unit": "mocha"}, "mocha", {"mocha"}),
+        ({"test": "node test.js && karma start"}, "", set()),
+        ({"test": "node scripts/build.mjs && vitest run"}, "vitest", {"vitest"}),
+        ({"test": "node scripts/build.mjs"}, "", set()),
+        ({"build": "node test/prepare.js"}, "", set()),
+        ({"test:watch": "node test/watch.js"}, "", set()),
+    ],
+)
+def test_a_program_is_a_test_only_where_no_runner_is(scripts: dict[str, str], dependencies: str, expected: set[str]) -> None:
+    assert chosen(Project(node=node(scripts, dependencies=dependencies))) == expected

@@ -18,6 +18,14 @@ def test_every_path_named_exists() -> None:
     assert [path for path in sorted(named) if not (ROOT / path).exists()] == []
 
 
+def test_every_test_that_the_threat_model_names_exists() -> None:
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", (ROOT / "docs" / "threat-model.md").read_text())
+    assert len(named) > 20
+    for path, test in named:
+        assert (ROOT / path).is_file(), path
+        assert not test or f"def {test}(" in (ROOT / path).read_text(), test
+
+
 @pytest.mark.parametrize("name", [spec.name for spec in GATES] + sorted(registry.tools()) + sorted(registry.platforms()))
 def test_every_gate_tool_and_platform_is_documented(name: str) -> None:
     assert f"`{name}`" in ARCHITECTURE

@@ -1,4 +1,4 @@
-"""What `forge up` runs: on loopback only, and without the operator's own credentials."""
+"""What `forge up` runs: on loopback or a Unix socket, and without the operator's own credentials."""
 
 import sys
 from pathlib import Path
@@ -6,7 +6,7 @@ from pathlib import Path
 from forge_dagster.cli.programs import environment, services, workspace_file
 from forge_dagster.domain.settings import Ports, Settings
 
-SETTINGS = Settings(home=Path("/home/f/.forge"), ports=Ports(server=1001, dagster=1002, code=1003))
+SETTINGS = Settings(home=Path("/home/f/.forge"), ports=Ports(server=1001))
 INHERITED = {
     "PATH": "/usr/bin",
     "HOME": "/home/f",
@@ -27,17 +27,24 @@ def test_processes_get_the_package_index_but_no_credentials() -> None:
     assert "PYTHONDONTWRITEBYTECODE" not in given
 
 
-def test_every_process_is_on_loopback_and_on_its_port() -> None:
+def test_dagster_and_the_code_server_have_no_port() -> None:
     parts = {part.program.name: part for part in services(SETTINGS, INHERITED)}
     assert list(parts) == ["server", "code", "dagster", "daemon"]
-    for name, port in (("code", "1003"), ("dagster", "1002")):
+    for name, option in (("code", "-s"), ("dagster", "--socket")):
         argv = parts[name].program.argv
-        assert argv[argv.index("-h") + 1] == "127.0.0.1"
-        assert argv[argv.index("-p") + 1] == port
-    assert parts["dagster"].address == "http://127.0.0.1:1002"
+        assert argv[argv.index(option) + 1] == f"/home/f/.forge/sockets/{name}.sock"
+        assert not {"-h", "-p", "--host", "--port"} & set(argv)
+    assert [part.port for part in parts.values()] == ["server", "", "", ""]
+    assert parts["dagster"].address == "http://127.0.0.1:1001/dagster"
     assert all(part.program.argv[0] == sys.executable for part in parts.values())
 
 
+def test_people_are_led_to_the_address_that_they_can_reach() -> None:
+    elsewhere = SETTINGS.model_copy(update={"public_url": "https://forge.example.org"})
+    parts = {part.program.name: part for part in services(elsewhere, INHERITED)}
+    assert parts["dagster"].address == "https://forge.example.org/dagster"
+    assert parts["server"].address == "http://127.0.0.1:1001"
+
+
 def test_daemon_and_web_server_share_the_code_server() -> None:
-    assert "port: 1003" in workspace_file(SETTINGS)
-    assert "host: 127.0.0.1" in workspace_file(SETTINGS)
+    assert 'socket: "/home/f/.forge/sockets/code.sock"' in workspace_file(SETTINGS)

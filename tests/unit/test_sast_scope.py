@@ -14,7 +14,7 @@ from forge_dagster.domain.outcomes import Category, Outcome, Severity
 from forge_dagster.domain.policy import Policy, parse_policy
 from forge_dagster.domain.project import Hook, NodeProject, Project, PythonProject
 from forge_dagster.errors import ConfigurationError
-from forge_dagster.gates.sast import without_links
+from forge_dagster.gates.sast import unread, without_links
 from forge_dagster.gates.selection import choose
 from forge_dagster.ports import Selection, ToolReport, ToolRequest
 from forge_dagster.tools.analysis.bandit import ADAPTER as BANDIT
@@ -100,6 +100,15 @@ def test_many_files_are_scanned_in_several_commands() -> None:
     assert len(commands) == 3
     assert given_files == [f"./{name}" for name in names]
     assert len({argument for command in commands for argument in command.argv if argument.startswith("--output")}) == 3
+
+
+def test_single_file_components_are_counted_and_said_not_to_be_examined() -> None:
+    assert unread(FILES) == ""
+    assert unread(("src/a.py", "src/App.vue")).endswith("1 single-file component (src/App.vue)")
+    many = tuple(f"src/{number}.svelte" for number in range(7))
+    assert unread(many).endswith(
+        "7 single-file components (src/0.svelte, src/1.svelte, src/2.svelte, src/3.svelte, src/4.svelte, 2 more)"
+    )
 
 
 # --- which rules -------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_values_are_taken() -> None:
     repositories = ["o/r"]
     """
     settings = parse_settings(text, home=HOME)
-    assert (settings.max_parallel_gates, settings.ports.server, settings.ports.dagster) == (2, 0, 7731)
+    assert (settings.max_parallel_gates, settings.ports.server, settings.ports.envoy_admin) == (2, 0, 7733)
     assert settings.hosts[0].repositories == ("o/r",)
 
 

@@ -88,6 +88,11 @@ PYTHON_CASES = {
         tasks("mypy src", pyright={}),
         {"mypy": "tox.ini [testenv:style] runs mypy"},
     ),
+    "pyright that is declared, and that no task runs": (
+        "types",
+        tasks("mypy", pyright={}).model_copy(update={"dependencies": frozenset({"mypy", "pyright"})}),
+        {"mypy": "mypy is a declared dependency"},
+    ),
     "mypy and pyright by their tasks": (
         "types",
         tasks("mypy", "pyright --verifytypes shop", mypy={}),

@@ -72,15 +72,17 @@ def version_route_with_faults(version: str) -> Files:
 
 
 def forgetful_memory(pages: str) -> Files:
-    """Remembers the prices asked for, in a list that is full after a while: right in every test, wrong under load."""
+    """Remembers the prices asked for, in places that nobody frees: right in every test, wrong under load.
+
+    The tests notice the faults that gate `mutation` plants into it. None of them asks for a seventeenth price.
+    """
     if _ASKS not in pages:
         raise ConfigurationError("the example application is not the one this story is about", hint="restore examples/shop")
-    remembering = _ASKS.replace("price(", "remembered(", 1)
-    pages = pages.replace(_ASKS, remembering).replace(
-        "import CATALOGUE, UnknownItem, price\n", "import CATALOGUE, UnknownItem\n"
-    )
+    remembering = _ASKS.replace("price(", "MEMORY.keep(price(", 1) + ")"
     return {
-        "src/shop/pages.py": pages.replace("from shop.pricing", "from shop.memory import remembered\nfrom shop.pricing"),
+        "src/shop/pages.py": pages.replace(_ASKS, remembering).replace(
+            "from shop.pricing", "from shop.memory import MEMORY\nfrom shop.pricing"
+        ),
         "src/shop/memory.py": _MEMORY,
         "tests/test_memory.py": _MEMORY_TEST,
     }
@@ -119,25 +121,33 @@ def version( ) -> int:
 
 _MEMORY = '''"""Remembers the prices that were asked for, so that they can be looked at later."""
 
-from shop.pricing import Price, price
-
-_remembered: list[Price | None] = [None] * 16
-_count = 0
+from shop.pricing import Price
 
 
-def remembered(item: str, quantity: int) -> Price:
-    """The price of `quantity` of `item`, kept in the next free place."""
-    global _count
-    found = price(item, quantity)
-    _remembered[_count] = found
-    _count += 1
-    return found
+class Memory:
+    """Sixteen numbered places, and the price that is kept in each."""
+
+    def __init__(self) -> None:
+        self.free = list(range(16))
+        self.kept: dict[int, Price] = {}
+
+    def keep(self, found: Price) -> Price:
+        """The same price, kept in the next free place."""
+        self.kept[self.free.pop(0)] = found
+        return found
+
+
+MEMORY = Memory()
 '''
 
-_MEMORY_TEST = """from shop.memory import remembered
+_MEMORY_TEST = """from shop.memory import Memory
 from shop.pricing import price
 
 
-def test_the_price_is_right() -> None:
-    assert remembered("anvil", 3) == price("anvil", 3)
+def test_there_is_room_for_sixteen_prices_in_their_order() -> None:
+    memory = Memory()
+    asked = [memory.keep(price("anvil", quantity)) for quantity in range(1, 17)]
+    assert asked[2] == price("anvil", 3)
+    assert list(memory.kept.items()) == list(enumerate(asked))
+    assert memory.free == []
 """

@@ -25,8 +25,6 @@ _SETTINGS = """\
 # Any free ports, so that it gets along with a Forge that runs already.
 [ports]
 server = 0
-dagster = 0
-code = 0
 envoy_admin = 0
 """
 
@@ -123,7 +121,7 @@ def set_stage(home: Path, timeline: Timeline, run: Run) -> Stage:
             operator=Actor(
                 login=operator, token=bootstrap.read_secret(home, bootstrap.OPERATOR_TOKEN), clone=clones / "operator", run=run
             ),
-            agent=Actor(login=AGENT, token=admin.create_token(AGENT, "agent"), clone=clones / "agent", run=run),
+            agent=Actor(login=AGENT, token=admin.accounts.create_token(AGENT, "agent"), clone=clones / "agent", run=run),
             version=f"1.{number}.0",
         )
     finally:
@@ -134,7 +132,7 @@ def clear_stage(stage: Stage) -> None:
     """Remove the clones and end the agent's token."""
     admin = bootstrap.embedded_admin(stage.home)
     try:
-        admin.revoke(stage.agent.token)
+        admin.accounts.revoke(stage.agent.token)
     finally:
         admin.close()
     shutil.rmtree(stage.agent.clone.parent, ignore_errors=True)

@@ -8,6 +8,7 @@ from forge_dagster.cli.demo.acts import acceptance, first_release, rejection, ro
 from forge_dagster.cli.demo.failing import DemoFailed
 from forge_dagster.cli.demo.stage import Stage, clear_stage, prepare_home, set_stage
 from forge_dagster.cli.demo.timeline import Timeline
+from forge_dagster.cli.login_link import login_link
 from forge_dagster.cli.programs import dagster_url
 from forge_dagster.cli.starting import start, tail
 from forge_dagster.cli.stopping import stop
@@ -52,7 +53,7 @@ def _play(home: Path, timeline: Timeline, run: Run, *, leave: bool) -> None:
     timeline.act("Forge demo: from push to production, with nothing faked")
     with timeline.waiting("starting Forge (server, Dagster, proxy)"):
         settings = start(home, lambda _said: None)
-    timeline.event(f"Forge is up; Dagster UI at {dagster_url(settings)}", style="good")
+    timeline.event(f"Forge is up; log in at {login_link(settings)}", style="good")
     stage = set_stage(home, timeline, run)
     try:
         first_release(stage)
@@ -69,6 +70,7 @@ def _play(home: Path, timeline: Timeline, run: Run, *, leave: bool) -> None:
 def _look_around(stage: Stage, numbers: tuple[int, ...]) -> None:
     timeline = stage.timeline
     timeline.act("Look around")
+    timeline.fact("log in", login_link(stage.services.settings))
     timeline.fact("Dagster UI", dagster_url(stage.services.settings))
     timeline.fact("the shop", stage.url)
     for number in numbers:

@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from forge_dagster.hosts.embedded import schema, shapes, shapes_checks
+from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.git import BareRepository
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import invalid, not_found
 from forge_dagster.hosts.embedded.shapes import Json
 

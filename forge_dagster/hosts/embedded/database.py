@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, create_engine, event
+from sqlalchemy import Connection, create_engine, event, inspect
 
 from forge_dagster.hosts.embedded.schema import metadata
 
@@ -25,6 +25,7 @@ class Database:
         event.listen(self._engine, "begin", _begin)
         with self.writing() as connection:
             metadata.create_all(connection)
+            _add_columns(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -48,6 +49,17 @@ def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event issues BEGIN itself (docs: SQLite, "Serializable isolation")
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
         connection.execute(f"PRAGMA {pragma}")
+
+
+def _add_columns(connection: Connection) -> None:
+    """Columns that an older Forge did not know yet; a column that is added later must allow null."""
+    seen = inspect(connection)
+    for table in metadata.sorted_tables:
+        known = {column["name"] for column in seen.get_columns(table.name)}
+        for column in table.columns:
+            if column.name not in known:
+                kind = column.type.compile(connection.dialect)
+                connection.exec_driver_sql(f'ALTER TABLE "{table.name}" ADD COLUMN "{column.name}" {kind}')
 
 
 def _begin(connection: Connection) -> None:

@@ -3,7 +3,8 @@
 from sqlalchemy import func, insert, select
 
 from forge_dagster.hosts.embedded import schema, shapes_checks
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.accounts import Login
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import invalid, not_found
 from forge_dagster.hosts.embedded.shapes import Json
 

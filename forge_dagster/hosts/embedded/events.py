@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, insert, select
 
 from forge_dagster.hosts.embedded import schema, shapes
+from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.git import CommitData
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import not_found
 from forge_dagster.hosts.embedded.rules import ZERO
 from forge_dagster.hosts.embedded.shapes import Json

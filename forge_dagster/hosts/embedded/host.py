@@ -1,7 +1,5 @@
 """The embedded host: what is on disk, who may come in, and where events go. Pull requests and checks build on it."""
 
-import hashlib
-import secrets
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -14,24 +12,14 @@ from sqlalchemy import Connection, Row, insert, select, update
 
 from forge_dagster.errors import ConfigurationError
 from forge_dagster.hosts.embedded import schema
+from forge_dagster.hosts.embedded.accounts import Accounts, Login
 from forge_dagster.hosts.embedded.database import Database
 from forge_dagster.hosts.embedded.git import BareRepository
 from forge_dagster.hosts.embedded.hooks import write_hooks
 from forge_dagster.hosts.embedded.refusals import not_found
-from forge_dagster.hosts.embedded.rules import KINDS, Kind, is_login, is_ref_name, is_repository
+from forge_dagster.hosts.embedded.rules import is_ref_name, is_repository
+from forge_dagster.hosts.embedded.sessions import Sessions
 from forge_dagster.ports import Run
-
-GHOST = "ghost"
-"""GitHub's name for somebody unknown: who moved a branch while nobody was watching."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Login:
-    """Who is calling, and what the token lets them do (`kind` of the token; a read token of an agent only reads)."""
-
-    id: int
-    login: str
-    kind: Kind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +59,8 @@ class EmbeddedHost:
         self.changed = threading.Event()
         """Set when there may be something to deliver."""
         self.database = Database(self.folder / "host.db", written=self.changed.set)
+        self.accounts = Accounts(self.database, now)
+        self.sessions = Sessions(self.database, now)
         self.protected = tuple(protected)
         self.now = now
         self.pushing: dict[tuple[int, str, str], Login] = {}
@@ -158,62 +148,9 @@ class EmbeddedHost:
 
     # --- accounts
 
-    def create_token(self, login: str, kind: Kind) -> str:
-        """A new token, told this once: only its SHA-256 is kept (256 random bits need no slow hash).
-
-        The first token makes the account; later ones must agree on whether it is an agent. Raises ConfigurationError.
-        """
-        if kind not in KINDS or not is_login(login):
-            raise ConfigurationError(f"cannot make a token for {login!r} of kind {kind!r}", hint=f"kinds: {', '.join(KINDS)}")
-        token = f"forge_{kind}_{secrets.token_urlsafe(32)}"
-        with self.database.writing() as connection:
-            user = self._account(connection, login, kind)
-            values = {"user_id": user, "digest": _digest(token), "kind": kind, "created_at": self.now()}
-            connection.execute(insert(schema.tokens).values(**values))
-        return token
-
-    def _account(self, connection: Connection, login: str, kind: Kind) -> int:
-        known = connection.execute(select(schema.users).where(schema.users.c.login == login)).first()
-        if known is None:
-            made = insert(schema.users).values(login=login, kind=kind).returning(schema.users.c.id)
-            return cast(int, connection.execute(made).scalar_one())
-        if kind not in ("read", known.kind):
-            if known.kind != "read":
-                raise ConfigurationError(f"{login} is of kind {known.kind}, not {kind}", hint="choose another login")
-            connection.execute(update(schema.users).where(schema.users.c.id == known.id).values(kind=kind))
-        return cast(int, known.id)
-
-    def revoke(self, token: str) -> bool:
-        """End a token at once. False when it was not valid."""
-        table = schema.tokens
-        with self.database.writing() as connection:
-            where = (table.c.digest == _digest(token)) & table.c.revoked_at.is_(None)
-            return connection.execute(update(table).where(where).values(revoked_at=self.now())).rowcount == 1
-
-    def revoke_all(self, login: str) -> int:
-        """End every token of `login`; how many."""
-        table, users = schema.tokens, schema.users
-        with self.database.writing() as connection:
-            ids = select(users.c.id).where(users.c.login == login)
-            where = table.c.user_id.in_(ids) & table.c.revoked_at.is_(None)
-            return connection.execute(update(table).where(where).values(revoked_at=self.now())).rowcount
-
-    def login_of(self, token: str) -> Login | None:
-        """Who a token belongs to; None when it is wrong or revoked. The look-up by digest leaks nothing by its time."""
-        table, users = schema.tokens, schema.users
-        query = select(users.c.id, users.c.login, table.c.kind).join(users, users.c.id == table.c.user_id)
-        with self.database.reading() as connection:
-            row = connection.execute(query.where(table.c.digest == _digest(token), table.c.revoked_at.is_(None))).first()
-        return None if row is None else Login(id=row.id, login=row.login, kind=row.kind)
-
     def user(self, connection: Connection, user_id: int) -> Row[Any]:
         """Account by id."""
         return connection.execute(select(schema.users).where(schema.users.c.id == user_id)).one()
-
-    def ghost(self) -> Login:
-        """The account for deeds whose doer is unknown; it has no token."""
-        with self.database.writing() as connection:
-            return Login(id=self._account(connection, GHOST, "read"), login=GHOST, kind="read")
 
     # --- webhooks
 
@@ -232,10 +169,6 @@ class EmbeddedHost:
     def close(self) -> None:
         """Close the database."""
         self.database.close()
-
-
-def _digest(token: str) -> str:
-    return hashlib.sha256(token.encode("utf-8", "replace")).hexdigest()
 
 
 # Three faults that only old histories have and that harm nobody are let through, as the big public hosts do.

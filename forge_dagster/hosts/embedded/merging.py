@@ -3,7 +3,8 @@
 from sqlalchemy import update
 
 from forge_dagster.hosts.embedded import events, pulls, schema
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.accounts import Login
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import Refused, forbidden
 from forge_dagster.hosts.embedded.rules import one_line
 

@@ -7,9 +7,10 @@ from typing import Any
 from sqlalchemy import Connection, Row, func, insert, select, update
 
 from forge_dagster.hosts.embedded import schema, shapes, shapes_pull
+from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.events import emit
 from forge_dagster.hosts.embedded.git import BareRepository
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import Refused, forbidden, invalid, not_found
 from forge_dagster.hosts.embedded.rules import BODY_LIMIT, ZERO, one_line
 from forge_dagster.hosts.embedded.shapes import Json
@@ -266,7 +267,7 @@ def _follow_one(
     root: str,
 ) -> None:
     ref = f"refs/heads/{row.head_ref}"
-    pusher = host.pushing.get((repository.id, ref, head or ZERO)) or by or host.ghost()
+    pusher = host.pushing.get((repository.id, ref, head or ZERO)) or by or host.accounts.ghost()
     moved = head != row.head_sha
     landed = None if head is None or moved else landed_as(git, head, base)
     emptied = head is None or (moved and git.is_ancestor(head, base))

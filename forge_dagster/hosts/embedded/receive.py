@@ -9,8 +9,9 @@ from sqlalchemy import select, update
 
 from forge_dagster.errors import ForgeError
 from forge_dagster.hosts.embedded import events, pulls, schema
+from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.git import BareRepository
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.rules import (
     BODY_LIMIT,
     ZERO,

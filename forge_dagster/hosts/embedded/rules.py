@@ -14,11 +14,17 @@ TITLE_LIMIT = 256
 """Characters of a title (GitHub's own limit)."""
 BODY_LIMIT = 65_536
 """Characters of a body or comment (GitHub's own limit)."""
+NOTE_LIMIT = 100
+"""Characters of what a token is said to be for."""
 
 _LOGIN = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]{0,37}[A-Za-z0-9])?(?:/[A-Za-z0-9](?:[A-Za-z0-9._-]{0,37}[A-Za-z0-9])?)?")
 _REPOSITORY = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,38})/(?!\.)[A-Za-z0-9._-]{1,100}")
 _REF_BAD = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/$|\.$|\.lock(?:/|$)|(?:^|/)\.|^-|^/|^@$")
 _FOR = "refs/for/"
+
+
+RESERVED = frozenset({"api", "dagster", "healthz", "login", "logout", "static", "webhooks"})
+"""Names of owners that would stand where the server has something else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +42,9 @@ def is_login(text: str) -> bool:
 
 
 def is_repository(text: str) -> bool:
-    """`owner/name` that is safe as a folder; a name may not end in .git."""
-    return _REPOSITORY.fullmatch(text) is not None and not text.endswith((".git", ".lock", ".")) and ".." not in text
+    """`owner/name` that is safe as a folder and as an address; a name may not end in .git."""
+    safe = _REPOSITORY.fullmatch(text) is not None and not text.endswith((".git", ".lock", ".")) and ".." not in text
+    return safe and text.partition("/")[0].lower() not in RESERVED
 
 
 def is_ref_name(text: str) -> bool:

@@ -30,10 +30,39 @@ tokens = Table(
     _ref("user_id", "users"),
     Column("digest", String(64), nullable=False, unique=True),
     Column("kind", String, nullable=False),
+    Column("note", String),
+    Column("repositories", JSON),
     Column("created_at", Float, nullable=False),
+    Column("expires_at", Float),
     Column("revoked_at", Float),
     sqlite_autoincrement=True,
 )
+"""`repositories`: full names that the token opens; empty for all. `expires_at`: null for never."""
+
+sessions = Table(
+    "sessions",
+    metadata,
+    _id(),
+    Column("digest", String(64), nullable=False, unique=True),
+    _ref("token_id", "tokens"),
+    Column("csrf", String, nullable=False),
+    Column("created_at", Float, nullable=False),
+    Column("expires_at", Float, nullable=False),
+    Column("ended_at", Float),
+    sqlite_autoincrement=True,
+)
+"""Browsers that are logged in; `digest` is of the cookie."""
+
+tickets = Table(
+    "tickets",
+    metadata,
+    _id(),
+    Column("digest", String(64), nullable=False, unique=True),
+    _ref("token_id", "tokens"),
+    Column("expires_at", Float, nullable=False),
+    sqlite_autoincrement=True,
+)
+"""Links that log in once; deleted by their use."""
 
 repositories = Table(
     "repositories",

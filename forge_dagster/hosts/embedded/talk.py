@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import Row, func, insert, select, update
 
 from forge_dagster.hosts.embedded import pulls, schema, shapes_pull
+from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.events import emit
-from forge_dagster.hosts.embedded.host import EmbeddedHost, Login, Repository
+from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import forbidden, invalid, invalid_simply, not_found
 from forge_dagster.hosts.embedded.rules import BODY_LIMIT, one_line
 from forge_dagster.hosts.embedded.shapes import Json

@@ -10,20 +10,19 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forge_dagster.domain.advisories import fixed_version, parse_advisory
+from forge_dagster.domain.advisories import OSV_HOSTS, fixed_version, parse_advisory
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.flaws import Flaw, danger_of, flaw_finding, ordered_names
 from forge_dagster.domain.outcomes import Outcome, Severity
 from forge_dagster.domain.policy_gates import ScaSection
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.sbom import Ecosystem, component
-from forge_dagster.domain.sbom_locks import NODE_LOCKS, PYTHON_LOCKS
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.analysis.project_locks import project_locks
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_object, place, report
 
 DATABASE_VARIABLE = "OSV_SCALIBR_LOCAL_DB_CACHE_DIRECTORY"
 _CONFIGURATION = "osv-scanner.toml"
-_LOCKS = frozenset({*NODE_LOCKS, *PYTHON_LOCKS, "requirements.txt"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +46,13 @@ class OsvScanner:
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """One run over the projects' locks; none where there is none."""
-        locks = tuple(_locks(request.project))
+        locks = tuple(project_locks(request.project))
         if not locks:
             return ()
         offline = DATABASE_VARIABLE in request.variables
         argv = [str(request.executable), "scan", "source", "--format", "json", "--all-packages", "--no-resolve"]
         argv += [*(["--offline"] if offline else []), *(f"--lockfile={path}" for path in locks)]
-        return (Command(argv=tuple(argv), cwd=request.root, timeout_s=request.timeout_s, network=not offline),)
+        return (Command(argv=tuple(argv), cwd=request.root, timeout_s=request.timeout_s, network=not offline, hosts=OSV_HOSTS),)
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
@@ -73,15 +72,6 @@ class OsvScanner:
         failed = any(finding.severity is Severity.ERROR for finding in findings)
         outcome = Outcome.FAILED if failed else Outcome.PASSED
         return report(outcome, output, examined=len(entries), findings=findings)
-
-
-def _locks(project: Project) -> Iterator[str]:
-    """The locks of the repository's projects, and not those of its fixtures."""
-    folders = {part.directory for whole in (project, *project.parts) for part in (whole.python, whole.node) if part is not None}
-    for path in project.files:
-        folder, _, name = path.rpartition("/")
-        if folder in folders and name in _LOCKS:
-            yield path
 
 
 def _findings(request: ToolRequest, path: str, entry: Mapping[str, Any]) -> Iterator[Finding]:

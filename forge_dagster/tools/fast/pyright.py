@@ -28,15 +28,15 @@ class Pyright(BaseModel):
     def chosen(self, project: Project) -> str | None:
         """By a task, its hook, a declared dependency, its configuration; not where basedpyright is used in its place.
 
-        Configuration alone may be the editor's: it does not count where the repository runs mypy.
+        Where tasks or hooks run mypy and never pyright, what is declared or configured of it is the editor's.
         """
         ran = called(project, "pyright") or hook_sign(project, ("pyright", "pyright-pretty"))
-        used = ran or python_sign(project, package="pyright") or node_sign(project, package="pyright", program="pyright")
-        if used is not None and (ran is not None or BASEDPYRIGHT.chosen(project) is None):
-            return used
-        other = BASEDPYRIGHT.chosen(project) or called(project, "mypy") or hook_sign(project, ("mypy",))
-        configured = python_sign(project, package="", tool_table="pyright", files=("pyrightconfig.json",))
-        return configured if other is None else None
+        if ran is not None:
+            return ran
+        if BASEDPYRIGHT.chosen(project) or called(project, "mypy") or hook_sign(project, ("mypy",)):
+            return None
+        declared = python_sign(project, package="pyright") or node_sign(project, package="pyright", program="pyright")
+        return declared or python_sign(project, package="", tool_table="pyright", files=("pyrightconfig.json",))
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """A command per different call of the repository's own; none where there is no Python file."""

@@ -4,13 +4,13 @@ The script's exit code is whatever its programs say; that something was built is
 of files of the package.
 """
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from forge_dagster.domain.findings import Finding
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
@@ -76,7 +76,7 @@ def _printed(output: ToolOutput) -> str:
 def _files(listed: bytes) -> list[Any] | None:
     """The files in npm's list of one package; npm 11 gives a list, npm 12 an object by package name."""
     try:
-        packages = json.loads(listed)
+        packages = load_json(listed)
     except (ValueError, RecursionError):
         return None
     if isinstance(packages, dict):

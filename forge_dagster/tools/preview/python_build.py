@@ -5,7 +5,6 @@ the list of installed packages is the evidence that it did something.
 """
 
 import io
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from pathlib import Path
 
 from forge_dagster.domain.deliverables import VENDOR, is_python_package
 from forge_dagster.domain.findings import Finding
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.project import Language, Project, PythonProject
 from forge_dagster.domain.reach import REFUSED
@@ -129,7 +129,7 @@ def _wheel(output: ToolOutput) -> ToolReport:
 
 def _installed(output: ToolOutput) -> ToolReport:
     try:
-        packages = json.loads(output.result.stdout)
+        packages = load_json(output.result.stdout)
     except (ValueError, RecursionError):
         packages = None
     if not isinstance(packages, list) or not all(isinstance(item, dict) and "name" in item for item in packages):

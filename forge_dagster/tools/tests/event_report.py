@@ -1,11 +1,11 @@
 """The JSON lines that Forge's own reporters for mocha and node:test write (mocha_reporter.cjs, node_test_reporter.mjs)."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from forge_dagster.domain.findings import Finding
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.ports import ToolRequest
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, State, Suite, warning
 from forge_dagster.tools.tests.javascript_text import crash_of, line_in, place, without_escapes
@@ -39,7 +39,7 @@ def read_events(tool: str, request: ToolRequest, data: bytes) -> Suite | None:
 def _entries(data: bytes) -> Iterator[Mapping[str, Any]]:
     for line in data.splitlines():
         try:
-            entry = json.loads(line)
+            entry = load_json(line)
         except (ValueError, RecursionError):
             entry = {"type": "unreadable"}
         if isinstance(entry, dict):

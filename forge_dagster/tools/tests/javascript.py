@@ -25,8 +25,10 @@ LONGEST_NAME = 1_000
 class Manner:
     """How one runner is read. `shown` is how people call it.
 
-    `nothing` is found in what it prints where there is no test file; `demands` where every test passed and it ends with a fault
-    all the same; `alone` is the command that runs one test (given its name's regular expression) and reports into that file.
+    `nothing` is found in what it prints where there is no test file, and it ends with one of `nothing_codes`; `demands` where
+    every test passed and it ends with a fault all the same; `alone` is the command that runs one test (given its name's regular
+    expression) and reports into that file. `report` is "" for a runner that reports on stdout. `anonymous`: a test that is run
+    alone may have another name or file in the report, so its whole report is about it.
     """
 
     tool: str
@@ -36,11 +38,18 @@ class Manner:
     nothing: re.Pattern[str]
     demands: re.Pattern[str]
     alone: Callable[[ToolRequest, Case, str, str], Command]
+    nothing_codes: frozenset[int] = frozenset((0, 1))
+    anonymous: bool = False
 
 
 def report_name(manner: Manner, number: int) -> str:
     """File that the call with this number reports into."""
     return manner.report if number == 0 else f"{number}-{manner.report}"
+
+
+def _told_in(manner: Manner, output: ToolOutput, name: str) -> bytes:
+    """The report file of this name, or what the runner wrote to stdout."""
+    return output.reports.get(name, b"") if manner.report else output.result.stdout
 
 
 def again(
@@ -55,7 +64,7 @@ def again(
 
 def reruns(manner: Manner, request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[tuple[Case, Command], ...]:
     """The failed tests that are run once more, each with its command."""
-    suites = [manner.read(request, out.reports.get(report_name(manner, n), b"")) for n, out in enumerate(outputs)]
+    suites = [manner.read(request, _told_in(manner, out, report_name(manner, n))) for n, out in enumerate(outputs)]
     cases = {case.id: case for suite in suites if suite is not None for case in suite.of("failed")}
     ran = sum(len(suite.cases) - len(suite.of("skipped")) for suite in suites if suite is not None)
     chosen = to_rerun([_failed(manner, request, case) for case in cases.values()], total=ran)
@@ -138,11 +147,11 @@ def _labelled(
         return found.findings
     passed = set()
     for number, ((case, _), output) in enumerate(zip(reruns(manner, request, first), second, strict=False)):
-        suite = manner.read(request, output.reports.get(f"alone-{number}.json", b""))
+        suite = manner.read(request, _told_in(manner, output, f"alone-{number}.json"))
         if suite is None or not suite.whole or suite.faults or (output.result.exit_code != 0 and not suite.obsolete):
             continue
-        states = {other.state for other in suite.cases if other.id == case.id}
-        if states == {"passed"}:
+        states = {other.state for other in suite.cases if manner.anonymous or other.id == case.id}
+        if states == {"passed"} or (manner.anonymous and states == {"passed", "skipped"}):
             passed.add(case.id)
     return labelled(found.findings, total=found.examined, passed_alone=passed)
 
@@ -164,21 +173,22 @@ def _verdict(manner: Manner, request: ToolRequest, output: ToolOutput, number: i
     result = output.result
     code = result.exit_code
     printed = without_escapes((result.stdout[-200_000:] + b"\n" + result.stderr[-200_000:]).decode("utf-8", "replace"))
-    suite = manner.read(request, output.reports.get(report_name(manner, number), b""))
+    suite = manner.read(request, _told_in(manner, output, report_name(manner, number)))
     if suite is not None and suite.whole and (suite.faults or suite.of("failed")):
         if code != 0 and suite.success is not True:
             return _report(manner, request, suite, Outcome.FAILED, code)
         return disagreement(manner.tool, result, told=_told(suite))
     told_nothing = code == 0 and suite is not None and suite.whole
     empty = suite is None or not suite.cases
-    if empty and (told_nothing or (code in (0, 1) and manner.nothing.search(printed))):
+    if empty and (told_nothing or (code in manner.nothing_codes and manner.nothing.search(printed))):
         return _nothing(manner, request, code)
     if suite is None or not suite.whole:
         crash = crash_of(request, printed) if code not in (0, None) else None
         if crash is None or is_configuration(crash[0]):
             return disagreement(manner.tool, result, told="no readable report" if suite is None else "no end of the run")
         loaded = suite is None or not suite.cases
-        fault = Fault(rule="collection-error" if loaded else "unhandled-error", text=crash[2], file=crash[0], line=crash[1])
+        during = f"{crash[2]}, in the test {suite.last!r}" if suite is not None and suite.last else crash[2]
+        fault = Fault(rule="collection-error" if loaded else "unhandled-error", text=during, file=crash[0], line=crash[1])
         return _report(manner, request, replace(suite or Suite(), faults=(fault,)), Outcome.FAILED, code)
     if code != 0 and (said_no := manner.demands.search(printed)):
         line = printed[printed.rfind("\n", 0, said_no.start()) + 1 :].splitlines()[0].strip()

@@ -152,6 +152,13 @@ def _coverage_tool(request: ToolRequest, own: OwnCall) -> Path | None:
     return own_program(request, "c8") if "c8" in there else request.beside.get("c8")
 
 
+def launched(request: ToolRequest, own: OwnCall) -> tuple[str, ...]:
+    """The program in front of a script that is a program itself, with its options: `node -r esm`, `tsx`."""
+    name, *options = own.launcher
+    program = PurePosixPath(name).name
+    return ("node" if program == "node" else str(own_program(request, program)), *options)
+
+
 def own_program(request: ToolRequest, name: str) -> Path:
     """A program of the repository's own packages."""
     environment = request.environment

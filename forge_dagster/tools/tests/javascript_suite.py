@@ -39,7 +39,7 @@ class Fault:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Suite:
     """A report. `success` is what it claims itself; `whole`: it tells of the run's end; `obsolete`: snapshots nobody asked for
-    are a reason for it to claim failure and for the runner to end with 1.
+    are a reason for it to claim failure and for the runner to end with 1; `last`: the test that ran when it broke off.
     """
 
     cases: tuple[Case, ...] = ()
@@ -49,6 +49,7 @@ class Suite:
     success: bool | None = None
     whole: bool = True
     obsolete: bool = False
+    last: str = ""
 
     def of(self, state: State) -> tuple[Case, ...]:
         """The tests in this state."""

@@ -3,6 +3,7 @@
 import re
 
 from forge_dagster.domain.places import inside
+from forge_dagster.domain.sources import is_test
 from forge_dagster.ports import ToolRequest
 from forge_dagster.tools.tests.verdicts import counterexample, with_example
 
@@ -35,6 +36,14 @@ def line_in(request: ToolRequest, text: str, path: str | None) -> int | None:
         if path is not None and place(request, frame[1]) == path:
             return int(frame[2]) or None
     return None
+
+
+def first_place(request: ToolRequest, text: str) -> tuple[str | None, int | None]:
+    """(file, line) of the stack's first frame in a test of the repository, else in any file of it."""
+    known = set(request.project.files)
+    frames = [(place(request, frame[1]), int(frame[2]) or None) for frame in _FRAME.finditer(text)]
+    inner = [(path, line) for path, line in frames if path is not None and path in known]
+    return next((frame for frame in inner if is_test(frame[0])), inner[0] if inner else (None, None))
 
 
 def is_configuration(path: str) -> bool:

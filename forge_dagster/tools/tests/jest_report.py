@@ -1,10 +1,10 @@
 """The JSON report that jest made and vitest copied: files with their tests, and what became of snapshots."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from forge_dagster.domain.findings import Finding
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.ports import ToolRequest
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, State, Suite, warning
 from forge_dagster.tools.tests.javascript_text import line_in, place, without_escapes
@@ -19,7 +19,7 @@ _MOST_KEYS = 100
 def read_jest_report(tool: str, request: ToolRequest, data: bytes) -> Suite | None:
     """The report as a suite; None when it is none. Never raises."""
     try:
-        report = json.loads(data)
+        report = load_json(data)
     except (ValueError, RecursionError):
         return None
     if not isinstance(report, dict) or not isinstance(report.get("testResults"), list):

@@ -1,9 +1,10 @@
 """JUnit XML, as test runners write it. The file comes from a process that ran code under judgement: nothing here trusts it."""
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from forge_dagster.domain.foreign import load_xml
 
 if TYPE_CHECKING:
     import xml.etree.ElementTree as ET
@@ -43,15 +44,9 @@ def parse_junit(data: bytes) -> JUnitReport | None:
 
     A document with a DOCTYPE is refused, so that no entity is ever expanded (no test runner writes one).
     """
-    import xml.etree.ElementTree as ET
-
-    text = data.decode("utf-8", "replace").lstrip("\ufeff \t\r\n")
-    prolog = re.match(r"(?:[^<]|<[?!])*", text)
-    if prolog is None or "<!DOCTYPE" in prolog[0].upper():
-        return None
     try:
-        root = ET.fromstring(re.sub(r"^<\?xml[^>]*\?>", "", text))  # noqa: S314 - a DOCTYPE was refused above
-    except (ET.ParseError, ValueError, RecursionError):
+        root = load_xml(data)
+    except ValueError:
         return None
     if root.tag not in ("testsuites", "testsuite"):
         return None

@@ -1,4 +1,4 @@
-"""node:test, called as `node --test`, `tsx --test` or through borp, reporting through Forge's own reporter.
+"""node:test, called as `node --test`, `tsx --test` or through borp or bnt, reporting through Forge's own reporter.
 
 Exit code 1 stands for failing tests and for a file that failed as a whole. A file that holds no test passes by ending well, and
 is not counted. Node finds test files by itself where none is named (nodejs.org, "Running tests from the command line").
@@ -6,16 +6,16 @@ Coverage is measured by c8, the repository's own or Forge's.
 """
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
-from forge_dagster.domain.globs import matches
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.event_report import read_events
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
+from forge_dagster.tools.tests.javascript_files import given_files, scripts
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
 from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
 
@@ -44,6 +44,7 @@ _BORP_DROPPED = frozenset(
     ("-r", "--reporter", "-X", "--coverage-exclude", "--lines", "--branches", "--functions", "--statements")
 )
 _BORP_DROPPED_ALONE = frozenset(("-C", "--coverage", "--check-coverage", "-w", "--watch"))
+_BNT_VALUES = frozenset(("-t", "--coverage", "--coverage-include", "--coverage-exclude"))
 _FOUND = re.compile(r"(?:[._-]test|^test|^test-.*)\.[cm]?[jt]s$")
 _FOUND_FOLDER = "test"
 
@@ -98,7 +99,9 @@ def _argv(request: ToolRequest, own: OwnCall, report: str, *, alone: tuple[str, 
         options, targets = _parted(own.arguments, _BORP_VALUES, _BORP_DROPPED, _BORP_DROPPED_ALONE)
         program = str(commands.own_program(request, "borp"))
         front = (program, f"--reporter={reporter}:{place}", "--reporter=spec", *options)
-        return (*front, *_files(request, targets, alone))
+        return (*front, *given_files(request, targets, alone, found=_is_found))
+    if launcher == "bnt":
+        launcher, own = "node", replace(own, arguments=_better(request, own.arguments))
     options, targets = _parted(own.arguments, _WITH_VALUE, _DROPPED, _DROPPED_ALONE)
     return (
         str(request.executable if launcher == "node" else commands.own_program(request, launcher)),
@@ -109,8 +112,15 @@ def _argv(request: ToolRequest, own: OwnCall, report: str, *, alone: tuple[str, 
         "--test-reporter=spec",
         "--test-reporter-destination=stdout",
         *((f"--test-name-pattern={alone[1]}",) if alone is not None else ()),
-        *_files(request, targets, alone),
+        *given_files(request, targets, alone, found=_is_found),
     )
+
+
+def _better(request: ToolRequest, arguments: Sequence[str]) -> tuple[str, ...]:
+    """What better-node-test (`bnt`) gives to node: the files named, else all that are called tests, and tsx for TypeScript."""
+    _, named = _parted(arguments, _BNT_VALUES, frozenset(), frozenset())
+    files = tuple(named) or tuple(path for path in scripts(request) if re.search(r"\.(test|spec)\.(js|ts)$", path))
+    return (*(("--import=tsx",) if any(path.endswith(".ts") for path in files) else ()), *files)
 
 
 def _parted(
@@ -134,58 +144,9 @@ def _parted(
     return options, targets
 
 
-def _files(request: ToolRequest, targets: Sequence[str], alone: tuple[str, str] | None) -> tuple[str, ...]:
-    """The files to give: those asked for; else the script's, its patterns expanded as the shell would, and all by name where
-    some are to be left out, since node has no option for that.
-    """
-    if alone is not None:
-        return alone[:1]
-    only, without = commands.chosen_files(request), set(commands.left_out(request))
-    if only:
-        return only
-    given = [file for target in targets for file in _expanded(request, target)]
-    if not without:
-        return tuple(given)
-    root = commands.directory(request)
-    folders = {target.strip("/").removeprefix("./") for target in given}
-    listed = [path for path in _scripts(request) if path in folders or any(path.startswith(f"{f}/") for f in folders)]
-    found = listed if given else [path for path in _scripts(request) if _is_found(path)]
-    return tuple(path for path in found if str(root / path) not in without)
-
-
-def _scripts(request: ToolRequest) -> Iterator[str]:
-    """The package's scripts, from its own folder."""
-    node = request.project.node
-    prefix = f"{node.directory}/" if node is not None and node.directory else ""
-    for path in request.project.files:
-        if path.startswith(prefix) and re.search(r"\.[cm]?[jt]s$", path) and not path.endswith(".d.ts"):
-            yield path[len(prefix) :]
-
-
 def _is_found(path: str) -> bool:
     *folders, name = path.split("/")
     return _FOUND.search(name) is not None or (_FOUND_FOLDER in folders and re.search(r"\.[cm]?js$", name) is not None)
-
-
-def _expanded(request: ToolRequest, target: str) -> list[str]:
-    if not re.search(r"[*?{\[]", target):
-        return [target]
-    patterns = [pattern.removeprefix("./") for pattern in _alternatives(target)]
-    return [path for path in _scripts(request) if any(matches(path, f"/{pattern}") for pattern in patterns)] or [target]
-
-
-def _alternatives(pattern: str, *, most: int = 64) -> list[str]:
-    """The pattern without braces: a{b,c} is ab and ac."""
-    done: list[str] = []
-    open_ = [pattern]
-    while open_ and len(done) + len(open_) <= most:
-        text = open_.pop(0)
-        found = re.search(r"\{([^{}]*)\}", text)
-        if found is None:
-            done.append(text)
-            continue
-        open_ += [text[: found.start()] + part + text[found.end() :] for part in found[1].split(",")]
-    return done or [pattern]
 
 
 def _read(request: ToolRequest, data: bytes) -> Suite | None:

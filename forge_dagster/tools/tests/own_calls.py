@@ -18,6 +18,11 @@ _AVOIDED = re.compile(
     r"integration|tap|inspect|mutat\w*)([:_-]|$)"
 )
 """Scripts that call a runner for something else than to see whether the unit tests pass."""
+_TESTING = re.compile(r"(^|[:_-])(tests?|unit|spec|ci|coverage|cover)([:_-]|$)")
+"""Scripts in which a program whose file is a test's is taken for the test."""
+_TEST_PROGRAM = re.compile(
+    r"(^|/)(tests?|specs?|__tests__)(/|\.|$)|(^|/)[\w.-]*[._-](test|spec)s?\.[cm]?[jt]s$|(^|/)test[\w.-]*\.[cm]?[jt]s$"
+)
 _BUILD = re.compile(r"(^|[:_-])(build|compile|transpile|codegen|generate|prepare|bundle)(?![a-z])")
 _BUILDERS = frozenset({"tsc", "tsup", "unbuild", "tsdown", "babel", "swc", "esbuild", "rollup"})
 _WRAPPERS = frozenset({"c8", "nyc"})
@@ -70,11 +75,19 @@ _RUNNERS = {
     ),
     "jest": _Signs(programs=("jest", "jest.js", "jest-cli"), package="jest", configuration=("jest.config.",), key="jest"),
     "mocha": _Signs(programs=("mocha", "_mocha", "mocha.js"), package="mocha", configuration=(".mocharc",), key="mocha"),
-    "node_test": _Signs(programs=("borp",)),
+    "node_test": _Signs(programs=("borp", "bnt")),
+    "ava": _Signs(programs=("ava",), package="ava", configuration=("ava.config.",), key="ava"),
+    "tap": _Signs(programs=("tap",), package="tap", configuration=(".taprc",), key="tap"),
+    "tape": _Signs(programs=("tape",), package="tape"),
+    "uvu": _Signs(programs=("uvu",), package="uvu"),
+    "jasmine": _Signs(programs=("jasmine", "jasmine.js"), package="jasmine"),
+    "test_script": _Signs(programs=()),
 }
 """Runners that Forge has adapters for."""
+_REQUIRED = ("tape", "tap", "uvu")
+"""Runners whose tests are programs too, which node runs without the runner's own command."""
 _OTHERS = (
-    "ava", "tap", "jasmine", "uvu", "karma", "cypress", "qunit", "tape", "lab", "wtr", "web-test-runner", "ts-mocha",
+    "karma", "cypress", "qunit", "lab", "wtr", "web-test-runner", "ts-mocha",
     "japa", "bun", "deno", "playwright", "electron-mocha", "zora", "poku", "aegir", "dtslint",
 )  # fmt: skip
 """Runners that Forge has none for."""
@@ -90,15 +103,25 @@ def runner_sign(project: Project, runner: str) -> str | None:
     node = project.node
     if node is None:
         return None
+    if runner == "test_script" and _has_a_runner(project, node):
+        return None
     sure = _sure(project, node, runner)
     package = _RUNNERS[runner].package
     if sure is not None or not package or package not in node.dependencies:
         return sure
-    if any(_sure(project, node, other) is not None for other in _RUNNERS if other != runner):
+    if any(_sure(project, node, other) is not None for other in _RUNNERS if other not in (runner, "test_script")):
         return None
     if delegates(project) or _called(node, leaves(node.scripts, "test")) is not None:
         return None
     return f"{package} is a declared dependency"
+
+
+def _has_a_runner(project: Project, node: NodeProject) -> bool:
+    """Whether the repository tests by a program for that, known to Forge or not."""
+    known = [(name, signs) for name, signs in _RUNNERS.items() if name != "test_script"]
+    if any(signs.package in node.dependencies or _sure(project, node, name) is not None for name, signs in known):
+        return True
+    return _called(node, [name for name in node.scripts if _TESTING.search(name)]) is not None
 
 
 def other_sure_runners(project: Project, runner: str) -> tuple[str, ...]:
@@ -172,6 +195,7 @@ def _before(node: NodeProject, call: OwnCall, runner: str) -> tuple[tuple[str, .
 
 
 def _calls(node: NodeProject, script: str, runner: str) -> Iterator[OwnCall]:
+    is_plain = runner == _runner_of_programs(node) and _TESTING.search(script) is not None and not _AVOIDED.search(script)
     for words in spelled(node.scripts, script):
         variables, rest = bare(words)
         wrapper: tuple[str, ...] = ()
@@ -179,7 +203,7 @@ def _calls(node: NodeProject, script: str, runner: str) -> Iterator[OwnCall]:
             end = _after_options(rest, 1, _WRAPPER_VALUES)
             wrapper, (more, rest) = rest[:end], bare(rest[end:])
             variables = {**variables, **more}
-        found = _taken_apart(rest, runner)
+        found = _taken_apart(rest, runner) or (_test_program(rest) if is_plain else None)
         if found is not None:
             launcher, arguments = found
             yield OwnCall(script=script, variables=variables, wrapper=wrapper, launcher=launcher, arguments=arguments)
@@ -203,6 +227,21 @@ def _taken_apart(words: Sequence[str], runner: str) -> tuple[tuple[str, ...], tu
     if end < len(words) and _name(words[end]) in programs:
         return tuple(words[: end + 1]), tuple(words[end + 1 :])
     return None
+
+
+def _runner_of_programs(node: NodeProject) -> str:
+    """The runner that a test which node itself runs is taken to require."""
+    return next((name for name in _REQUIRED if name in node.dependencies), "test_script")
+
+
+def _test_program(words: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
+    """(launcher with its options, file and its arguments) where node runs a file of the tests; None where it does not."""
+    if not words or _name(words[0]) not in _LAUNCHERS or "--test" in words:
+        return None
+    end = _after_options(words, 1, _NODE_VALUES)
+    if end >= len(words) or not _TEST_PROGRAM.search(words[end]):
+        return None
+    return tuple(words[:end]), tuple(words[end:])
 
 
 def _after_options(words: Sequence[str], start: int, with_value: Collection[str]) -> int:

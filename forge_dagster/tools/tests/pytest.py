@@ -15,6 +15,7 @@ from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.test_kinds import DESELECTED
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.tests import canaries
 from forge_dagster.tools.tests.junit import JUnitReport, parse_junit
 from forge_dagster.tools.tests.pytest_command import (
     COVERAGE,
@@ -83,8 +84,10 @@ class Pytest:
             return ()
         ignored = (f"--ignore={path}" for path in selected(request, request.selection.without))
         asked = (*common(request, JUNIT), *measuring(request), *snapshot_details(request), *opted_in(request))
-        argv = (*program(request), *asked, *ignored, *only)
-        return (command(request, argv, request.timeout_s), *reporting(request))
+        argv = (*program(request), *canaries.options(request), *asked, *ignored, *only)
+        ran = command(request, argv, request.timeout_s)
+        ran = replace(ran, environment=canaries.variables(request, ran.environment))
+        return (ran, *reporting(request))
 
     def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
         """Each failed test once more, alone: in one process, and without measuring."""
@@ -101,10 +104,18 @@ class Pytest:
             return ToolReport(outcome=Outcome.SKIPPED, reason="there is no file that pytest would collect")
         output = outputs[0]
         result = output.result
-        report = parse_junit(output.reports.get(JUNIT, b""))
+        whole = parse_junit(output.reports.get(JUNIT, b""))
         code = result.exit_code
-        if report is None:
+        if whole is None:
             return _unreported(request, output)
+        report, added = canaries.parted(request, whole)
+        unbelieved = (
+            canaries.unbelieved(self.name, added, ran=len(report.of("passed")), exit_code=code) if request.canary else None
+        )
+        if unbelieved is not None:
+            return unbelieved
+        if added and code == 1 and not report.of("failed", "error"):
+            code = 0  # nothing failed but what had to
         snapshots = _snapshots(request, output)
         # of a suite that fails too: where the base fails likewise, what the change adds is still to be covered
         own = 1 + len(reporting(request))
@@ -133,9 +144,10 @@ def _rerun_report(number: int) -> str:
 
 
 def _to_rerun(request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[Finding, ...]:
-    report = parse_junit(outputs[0].reports.get(JUNIT, b"")) if outputs else None
-    if report is None or outputs[0].result.exit_code not in (1, 2):
+    whole = parse_junit(outputs[0].reports.get(JUNIT, b"")) if outputs else None
+    if whole is None or outputs[0].result.exit_code not in (1, 2):
         return ()
+    report, _ = canaries.parted(request, whole)
     faults = _faults(request, outputs[0], report)
     alone = {test_id(request, case) for case in report.of("failed", "error") if not is_collection(case)}
     return tuple(f for f in to_rerun(faults, total=_examined(report)) if f.snippet in alone)
