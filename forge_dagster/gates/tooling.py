@@ -69,8 +69,8 @@ class RequestExtra:
     """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
 
     `canary` names the test that must fail (ports.ToolRequest); drawn for each run by the gates of tests.
-    `reads` are files outside of the tree that they see. `elsewhere`: gives the variables for another tree, the base's, while that
-    is asked about; None: they are the same there.
+    `reads` are files outside of the tree that they see. `elsewhere`: gives the variables for another tree, the base's, while
+    that is asked about; None: they are the same there.
     """
 
     selection: Selection = field(default_factory=Selection)
@@ -253,6 +253,9 @@ def _sight(request: ToolRequest, environment: Environment | None) -> Sight:
     if request.base is not None:
         reads.append(request.base)
     writes = [request.root, request.report, *([] if request.cache is None else [request.cache])]
+    scratch = request.report.parent.parent
+    if request.root.is_relative_to(scratch):  # a copy: in one mount with the report, for a tool that moves files between them
+        writes.append(scratch)
     return Sight(reads=tuple(reads), writes=tuple(writes), reaches=loopback_ports(request.variables))
 
 
