@@ -8,6 +8,8 @@ from typing import Any
 from forge_dagster.domain.package_versions import Order, order_of
 from forge_dagster.domain.sbom import MAX_NAME, Component, Ecosystem, package_name
 
+OSV_HOSTS = ("api.osv.dev",)
+"""Where osv.dev answers (google.github.io/osv.dev/api)."""
 HINT = (
     "mirror the data dumps of osv.dev (https://storage.googleapis.com/osv-vulnerabilities/PyPI/all.zip and .../npm/all.zip) "
     "and name them in `advisories` of settings.toml"

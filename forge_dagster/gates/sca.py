@@ -198,7 +198,7 @@ def _database(context: GateContext, choice: Choice) -> RequestExtra | None:
     folder, variable = (getattr(choice.tool, name, None) for name in ("database_folder", "database_variable"))
     sources = context.settings.advisories if context.settings is not None else ()
     found = next((source for source in sources if folder and (source / folder).is_dir()), None)
-    return RequestExtra(variables={variable: str(found)}) if found is not None and variable else None
+    return RequestExtra(variables={variable: str(found)}, reads=(found,)) if found is not None and variable else None
 
 
 def _attributed(context: GateContext, choice: Choice, examined: Examined, extra: RequestExtra) -> Examined:

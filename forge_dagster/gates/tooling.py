@@ -69,11 +69,13 @@ class RequestExtra:
     """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
 
     `canary` names the test that must fail (ports.ToolRequest); drawn for each run by the gates of tests.
-    `elsewhere`: gives the variables for another tree, the base's, while that is asked about; None: they are the same there.
+    `reads` are files outside of the tree that they see. `elsewhere`: gives the variables for another tree, the base's, while
+    that is asked about; None: they are the same there.
     """
 
     selection: Selection = field(default_factory=Selection)
     variables: Mapping[str, str] = field(default_factory=dict)
+    reads: tuple[Path, ...] = ()
     canary: str = ""
     elsewhere: Callable[[GateContext], AbstractContextManager[Mapping[str, str]]] | None = None
 
@@ -242,10 +244,18 @@ class Sight:
 def _sight(request: ToolRequest, environment: Environment | None) -> Sight:
     """The tree, the report and the cache to write; the environments, the program and the base to read."""
     used = [found for found in (request.environment, environment) if found is not None]
-    reads = [*environment_folders(*used), request.executable.parent, *(path.parent for path in request.beside.values())]
+    reads = [
+        *request.reads,
+        *environment_folders(*used),
+        request.executable.parent,
+        *(path.parent for path in request.beside.values()),
+    ]
     if request.base is not None:
         reads.append(request.base)
     writes = [request.root, request.report, *([] if request.cache is None else [request.cache])]
+    scratch = request.report.parent.parent
+    if request.root.is_relative_to(scratch):  # a copy: in one mount with the report, for a tool that moves files between them
+        writes.append(scratch)
     return Sight(reads=tuple(reads), writes=tuple(writes), reaches=loopback_ports(request.variables))
 
 
@@ -306,6 +316,7 @@ def _request(context: GateContext, found: Located, extra: RequestExtra, *, repor
         cache=cache.resolve(),
         selection=extra.selection,
         variables=extra.variables,
+        reads=extra.reads,
         canary=extra.canary,
     )
 

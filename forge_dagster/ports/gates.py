@@ -77,6 +77,8 @@ class ToolRequest:
     selection: Selection = Selection()
     variables: Mapping[str, str] = field(default_factory=dict)
     """What every command gets in its environment besides: addresses of services started for it."""
+    reads: tuple[Path, ...] = ()
+    """Files and folders outside of the tree that its commands see besides, such as a database of the operator's."""
     base: Path | None = None
     """Checkout of the base revision, for tools that `needs_base`; None where there is none."""
     beside: Mapping[str, Path] = field(default_factory=dict)

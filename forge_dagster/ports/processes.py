@@ -21,6 +21,8 @@ class Command:
     stdin: bytes = b""
     network: bool = False
     """Whether it may reach the package registries (only installs may), through Forge's proxy; a trusted one, any host."""
+    hosts: tuple[str, ...] = ()
+    """With `network`: hosts ("host", "host:port") that the program needs besides the registries: an advisory service."""
     output_limit: int = 32 * 1024 * 1024
     """Bytes kept of each of stdout and stderr."""
     trusted: bool = False

@@ -193,7 +193,7 @@ def test_another_checkout_of_the_same_content_gets_links_and_its_own_project(
     first, second = write(tmp_path / "first", files), write(tmp_path / "second", files)
     if lock:
         cache = {"UV_CACHE_DIR": str(home / "cache/uv-local")}
-        uv = Command(argv=(uv_program(), "lock", "-q"), cwd=first, environment=cache, network=True)
+        uv = Command(argv=(uv_program(), "lock", "-q"), cwd=first, environment=cache, network=True, trusted=True)
         assert run.run(uv).exit_code == 0
         shutil.copy(first / "uv.lock", second)
     one = of(environments, first)

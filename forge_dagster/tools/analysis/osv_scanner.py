@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from forge_dagster.domain.advisories import fixed_version, parse_advisory
+from forge_dagster.domain.advisories import OSV_HOSTS, fixed_version, parse_advisory
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.flaws import Flaw, danger_of, flaw_finding, ordered_names
 from forge_dagster.domain.outcomes import Outcome, Severity
@@ -52,7 +52,7 @@ class OsvScanner:
         offline = DATABASE_VARIABLE in request.variables
         argv = [str(request.executable), "scan", "source", "--format", "json", "--all-packages", "--no-resolve"]
         argv += [*(["--offline"] if offline else []), *(f"--lockfile={path}" for path in locks)]
-        return (Command(argv=tuple(argv), cwd=request.root, timeout_s=request.timeout_s, network=not offline),)
+        return (Command(argv=tuple(argv), cwd=request.root, timeout_s=request.timeout_s, network=not offline, hosts=OSV_HOSTS),)
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:

@@ -33,6 +33,8 @@ ENDINGS = (".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _OWN_FILES = (".semgrep.yml", ".semgrep.yaml")
 _OWN_FOLDER = ".semgrep/"
 _PACK = re.compile(r"[pr]/[A-Za-z0-9._/-]+")
+_RULE_HOSTS = ("semgrep.dev",)
+"""Where a pack that the repository names is fetched."""
 _AT_ONCE = 1_000
 """Files named in one command; an argument list has a limit."""
 _RULE_TIMEOUT_S = 30
@@ -89,7 +91,9 @@ class Semgrep(BaseModel):
                 "SEMGREP_LOG_FILE": str(request.cache / "semgrep.log"),
                 "SEMGREP_VERSION_CACHE_PATH": str(request.cache / "version"),
             }
-        return Command(argv=argv, cwd=request.root, environment=quiet, timeout_s=request.timeout_s, network=network)
+        return Command(
+            argv=argv, cwd=request.root, environment=quiet, timeout_s=request.timeout_s, network=network, hosts=_RULE_HOSTS
+        )
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:

@@ -26,6 +26,8 @@ from forge_dagster.tools.analysis.project_locks import project_locks
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_object, place, report
 
 DATABASE_VARIABLE = "TRIVY_CACHE_DIR"
+_DATABASE_HOSTS = ("mirror.gcr.io", "ghcr.io", "pkg-containers.githubusercontent.com")
+"""Where it fetches its database (trivy.dev/docs, "Network connectivity")."""
 _CONFIGURATIONS = ("trivy.yaml", ".trivyignore", ".trivyignore.yaml")
 _FLAWS_FOUND = 5
 """Exit code that it is told to end with where it finds any."""
@@ -60,7 +62,11 @@ class Trivy:
         argv += ["--list-all-pkgs", "--format", "json", "--exit-code", str(_FLAWS_FOUND), "--cache-backend", "memory"]
         argv += ["--no-progress", "--skip-version-check", "--disable-telemetry"]
         argv += ["--offline-scan", "--skip-db-update"] if offline else []
-        return (Command(argv=(*argv, "."), cwd=request.root, timeout_s=request.timeout_s, network=not offline),)
+        return (
+            Command(
+                argv=(*argv, "."), cwd=request.root, timeout_s=request.timeout_s, network=not offline, hosts=_DATABASE_HOSTS
+            ),
+        )
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from forge_dagster.domain.advisories import OSV_HOSTS
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.flaws import Flaw, flaw_finding, ordered_names
 from forge_dagster.domain.outcomes import Category, Outcome, Severity
@@ -62,7 +63,11 @@ class UvAudit:
         argv += ["--service-url", service] if service else []
         cache = {"UV_CACHE_DIR": str(request.cache)} if request.cache is not None else {}
         folder = request.root / posixpath.dirname(_lock(python))
-        return (Command(argv=tuple(argv), cwd=folder, environment=cache, timeout_s=request.timeout_s, network=True),)
+        return (
+            Command(
+                argv=tuple(argv), cwd=folder, environment=cache, timeout_s=request.timeout_s, network=True, hosts=OSV_HOSTS
+            ),
+        )
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:

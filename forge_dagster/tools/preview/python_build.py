@@ -82,9 +82,8 @@ def _interpreter(request: ToolRequest) -> tuple[str, ...]:
 
 def _uv(request: ToolRequest, python: PythonProject, *arguments: str, network: bool = True) -> Command:
     options = _interpreter(request) if arguments[0] == "build" else ()
+    # no cache that is kept: a build runs code of the change, and could leave something there for the next one
     variables = {"UV_PYTHON_DOWNLOADS": "never", "UV_LINK_MODE": "copy", "UV_NO_PROGRESS": "1"}
-    if request.cache is not None:
-        variables["UV_CACHE_DIR"] = str(request.cache)
     return Command(
         argv=(str(request.executable), *arguments, *options),
         cwd=request.root / python.directory,

@@ -91,7 +91,9 @@ class Sandbox:
             outer.append(f"served:{port}={folder}/{port}.in")
             inner.append(f"serving:{DOORS}/{port}.in={port}")
         if command.network:
-            outer.append(f"registry:{folder}/registry={','.join(registry_hosts(os.environ, self._settings.hosts))}")
+            outer.append(
+                f"registry:{folder}/registry={','.join(registry_hosts(os.environ, (*self._settings.hosts, *command.hosts)))}"
+            )
             inner.append(f"in:{PROXY_PORT}={DOORS}/registry")
             inside.update(dict.fromkeys(_PROXY_VARIABLES, f"http://127.0.0.1:{PROXY_PORT}"))
             for name in _NO_PROXY_VARIABLES:

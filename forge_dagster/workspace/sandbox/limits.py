@@ -131,9 +131,17 @@ def _values(hierarchy: Hierarchy, settings: SandboxSettings) -> Mapping[str, str
 @functools.cache
 def hierarchies() -> tuple[Hierarchy, ...]:
     """Where this process may make groups: looked up once."""
+    found = usable_hierarchies(_text(Path("/proc/self/mountinfo")), _text(Path("/proc/self/cgroup")))
+    for hierarchy in found:
+        _bury(hierarchy.folder)
+    return found
+
+
+def usable_hierarchies(mounts: str, own: str) -> tuple[Hierarchy, ...]:
+    """Those of find_hierarchies in which groups may be made, each controller once, with the folder for them made."""
     found: list[Hierarchy] = []
     taken: set[str] = set()
-    for hierarchy in find_hierarchies(_text(Path("/proc/self/mountinfo")), _text(Path("/proc/self/cgroup"))):
+    for hierarchy in find_hierarchies(mounts, own):
         wanted = tuple(name for name in hierarchy.controllers if name in _WANTED and name not in taken)
         folder = _parent(hierarchy, wanted) if wanted else None
         if folder is not None:
@@ -198,6 +206,15 @@ def _parent(hierarchy: Hierarchy, controllers: tuple[str, ...]) -> Path | None:
             continue
         return folder
     return None
+
+
+def _bury(folder: Path) -> None:
+    """Remove the groups of processes that were killed before they could."""
+    for group in folder.iterdir():
+        pid = group.name.partition("-")[0]
+        if group.is_dir() and pid.isdigit() and not Path(f"/proc/{pid}").exists():
+            with contextlib.suppress(OSError):
+                group.rmdir()
 
 
 def _enable(folder: Path, controllers: tuple[str, ...]) -> None:
