@@ -123,7 +123,11 @@ def test_a_base_that_cannot_be_examined_leaves_the_gate_failed_and_says_why(benc
     broken = {**RUFF, "pyproject.toml": "[tool.ruff]\nno-such-option = 1\n"}
     bench.plant(broken, {"pyproject.toml": RUFF["pyproject.toml"]})
     result = bench.examine("lint")
-    assert (result.outcome, told(result)) == (Outcome.FAILED, [("src/shop/old.py:1", Attribution.UNKNOWN)])
+    # that it could not be judged under the base's configuration, which it replaces, is told besides
+    assert (result.outcome, told(result)) == (
+        Outcome.FAILED,
+        [("", Attribution.NEW), ("src/shop/old.py:1", Attribution.UNKNOWN)],
+    )
     assert "the base could not be compared with: ruff" in result.reason
     assert not (bench.folder / "cache" / "baseline").exists()
 

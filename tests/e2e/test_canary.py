@@ -1,6 +1,7 @@
 """The canary in real runs of pytest: honest suites are believed, and none in which something has hold of the results."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,7 +45,8 @@ def run(folder: Path, files: dict[str, str], *, ini: str = "") -> ToolReport:
         canary="5eed",
     )
     process = ProcessRun(home=None, run_id="canary")
-    ran = process.run(ADAPTER.commands(request)[0])
+    command = ADAPTER.commands(request)[0]
+    ran = process.run(replace(command, writes=(*command.writes, root, report)))
     reports = {path.name: path.read_bytes() for path in report.iterdir() if path.is_file()}
     return ADAPTER.judge(request, (ToolOutput(result=ran, reports=reports),))
 
