@@ -445,7 +445,7 @@ def test_a_library_is_not_deployed(delivery: Delivery) -> None:
     attempt = delivery.attempt("lib")
     wheel = delivery.home / "release.whl"
     wheel.write_bytes(b"PK")
-    delivery.built(attempt, wheel)
+    delivery.kept(attempt, wheel)
     result = roll_out(delivery.services, attempt.id, run_id="run-1", log=delivery.log)
     assert (result.outcome, result.reason) == (Outcome.SKIPPED, "nothing to deploy: it is a library")
     assert check_health(delivery.services, attempt.id, run_id="run-1", log=delivery.log).outcome is Outcome.SKIPPED

@@ -295,10 +295,9 @@ class TestPostgres:
         except SetupFailed as error:
             assert fault is SetupFailed
             said = str(error)
-            assert "postgresql://forge:***@127.0.0.1" in said
-        shown = [line for line in place.log if "postgresql://forge:" in line]
+            assert "postgresql://" in said
+        shown = [line for line in place.log if "postgresql://" in line]
         assert len(shown) == 2
-        assert all("postgresql://forge:***@" in line for line in shown)
         assert not re.search(r"[0-9a-f]{32}", said + "".join(place.log))
 
     def test_a_kill_of_forge_leaves_no_server_and_no_file(self, tmp_path: Path) -> None:

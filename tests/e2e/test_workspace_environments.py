@@ -152,12 +152,12 @@ def test_install_scripts_run_only_where_the_policy_says_so(
         "name": "web",
         "version": "1.0.0",
         "packageManager": manager,
-        "scripts": {"preinstall": f"touch {tmp_path}/ran", "prepare": f"touch {tmp_path}/ran"},
+        "scripts": {"preinstall": "touch ran", "prepare": "touch ran"},
         "devDependencies": {"semver": "7.6.0"},
     }
     root = write(tmp_path / "x", {"package.json": json.dumps(package), ".pnpmfile.cjs": "", ".npmrc": "ignore-scripts=false\n"})
     of(LocalEnvironments(home, run, domain="change"), root, seen(root).allowing(allowed), NODE)
-    assert (tmp_path / "ran").exists() is allowed
+    assert any(home.rglob("ran")) is allowed
 
 
 def test_a_pnpmfile_is_no_part_of_an_installation(home: Path, run: ProcessRun, tmp_path: Path) -> None:
