@@ -31,7 +31,7 @@ _LIMIT_S = 20.0
 
 def registry_hosts(environment: Mapping[str, str], more: Iterable[str]) -> tuple[str, ...]:
     """ "host:port" of every registry of this machine, and `more` ("host" means port 443)."""
-    found = {*_hosts(_written(environment)), *_hosts(_defaults())}
+    found = {*_hosts(_written(environment)), *_hosts(_defaults()), "registry.yarnpkg.com:443"}  # Yarn's own default
     found.update(
         name if re.search(r":\d+$", name) else f"{name}:443" for name in (each.strip().lower() for each in more) if name
     )
