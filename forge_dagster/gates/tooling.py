@@ -248,11 +248,11 @@ def _sight(request: ToolRequest, environment: Environment | None) -> Sight:
         *request.reads,
         *environment_folders(*used),
         request.executable.parent,
-        *(path.parent for path in request.beside.values()),
+        *(path.parent.parent for path in request.beside.values()),
     ]
     if request.base is not None:
         reads.append(request.base)
-    writes = [request.root, request.report, *([] if request.cache is None else [request.cache])]
+    writes = [request.root, request.report.parent, *([] if request.cache is None else [request.cache])]
     scratch = request.report.parent.parent
     if request.root.is_relative_to(scratch):  # a copy: in one mount with the report, for a tool that moves files between them
         writes.append(scratch)

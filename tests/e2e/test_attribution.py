@@ -10,6 +10,7 @@ from forge_dagster.domain.decisions import Decision, Risk, RiskLevel, TrustLevel
 from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 from forge_dagster.domain.results import GateResult
+from forge_dagster.domain.settings import SandboxSettings
 from forge_dagster.domain.verdict import Case, give_verdict
 from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun
@@ -203,6 +204,14 @@ def state(tmp_path: Path) -> Path:
     return tmp_path / "ran-before"
 
 
+@pytest.fixture
+def open_bench(home: Path, place: Path) -> Iterator[GateBench]:
+    """Without a sandbox, in which a test would not find such a file: the surroundings matter here, and are no part of the tree."""
+    run = ProcessRun(home=None, run_id="test-open", sandbox=SandboxSettings(kind="none"))
+    yield GateBench(place, run, LocalEnvironments(home, run, domain="change"))
+    run.stop()
+
+
 def fails_at_first(state: Path) -> str:
     return (
         "from pathlib import Path\n\n\ndef test_race():\n"
@@ -211,20 +220,20 @@ def fails_at_first(state: Path) -> str:
 
 
 @pytest.mark.slow
-def test_a_flaky_test_elsewhere_is_neither_a_pass_nor_the_changes_fault(bench: GateBench, state: Path) -> None:
-    bench.plant({**GREEN, "tests/test_race.py": fails_at_first(state)}, TESTED)
-    result = bench.examine("unit")
+def test_a_flaky_test_elsewhere_is_neither_a_pass_nor_the_changes_fault(open_bench: GateBench, state: Path) -> None:
+    open_bench.plant({**GREEN, "tests/test_race.py": fails_at_first(state)}, TESTED)
+    result = open_bench.examine("unit")
     assert result.outcome is Outcome.ERRORED
     assert "tests/test_race.py::test_race failed, then passed alone on the same input; run it again" in result.reason
     assert told(result) == [("tests/test_race.py:8", Attribution.FLAKY)]
     assert verdict_on(result) is Decision.REVIEW
-    assert bench.examine("unit").outcome is Outcome.PASSED, "run again, it passes"
+    assert open_bench.examine("unit").outcome is Outcome.PASSED, "run again, it passes"
 
 
 @pytest.mark.slow
-def test_a_flaky_test_that_the_change_touches_fails(bench: GateBench, state: Path) -> None:
-    bench.plant(GREEN, {"tests/test_race.py": fails_at_first(state)})
-    result = bench.examine("unit")
+def test_a_flaky_test_that_the_change_touches_fails(open_bench: GateBench, state: Path) -> None:
+    open_bench.plant(GREEN, {"tests/test_race.py": fails_at_first(state)})
+    result = open_bench.examine("unit")
     assert (result.outcome, told(result)) == (Outcome.FAILED, [("tests/test_race.py:8", Attribution.FLAKY)])
     assert "in a file that the change touches" in result.reason
 
@@ -236,17 +245,17 @@ def many(body: str) -> str:
 
 
 @pytest.mark.slow
-def test_a_whole_suite_that_fails_on_the_base_too_is_the_surroundings(bench: GateBench, state: Path) -> None:
+def test_a_whole_suite_that_fails_on_the_base_too_is_the_surroundings(open_bench: GateBench, state: Path) -> None:
     files = {**GREEN, "tests/test_old.py": None, "tests/test_price.py": many(f"assert Path({str(state)!r}).exists()")}
-    bench.plant(
+    open_bench.plant(
         {name: content for name, content in files.items() if content is not None}, {"src/shop/__init__.py": "NAME = 1\n"}
     )
-    result = bench.examine("unit")
+    result = open_bench.examine("unit")
     assert result.outcome is Outcome.ERRORED
     assert "more than 80% failing at once" in result.reason
     assert {finding.attribution for finding in result.findings} == {Attribution.INFRASTRUCTURE}
     state.touch()
-    assert bench.examine("unit").outcome is Outcome.PASSED
+    assert open_bench.examine("unit").outcome is Outcome.PASSED
 
 
 @pytest.mark.slow
