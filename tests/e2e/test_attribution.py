@@ -206,7 +206,7 @@ def state(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def open_bench(home: Path, place: Path) -> Iterator[GateBench]:
-    """Without a sandbox, in which a test would not find such a file: the surroundings matter here, and are no part of the tree."""
+    """Without a sandbox, in which a test would not find such a file: the surroundings matter here, and are not the tree's."""
     run = ProcessRun(home=None, run_id="test-open", sandbox=SandboxSettings(kind="none"))
     yield GateBench(place, run, LocalEnvironments(home, run, domain="change"))
     run.stop()
