@@ -31,7 +31,7 @@ _LIMIT_S = 20.0
 
 def registry_hosts(environment: Mapping[str, str], more: Iterable[str]) -> tuple[str, ...]:
     """ "host:port" of every registry of this machine, and `more` ("host" means port 443)."""
-    found = {*_hosts(_written(environment)), *_hosts(_defaults()), "registry.yarnpkg.com:443"}  # Yarn's own default
+    found = {*_hosts(_written(environment)), *_hosts(_defaults())}
     found.update(
         name if re.search(r":\d+$", name) else f"{name}:443" for name in (each.strip().lower() for each in more) if name
     )
@@ -54,10 +54,14 @@ def _written(environment: Mapping[str, str]) -> Iterator[str]:
                 yield from _ADDRESS.findall(line)
 
 
+_YARN_DEFAULT = "https://registry.yarnpkg.com"
+"""Yarn's own (yarnpkg.com, "npmRegistryServer"), which its lock files name too; it is not on the machine to be asked."""
+
+
 @functools.cache
 def _defaults() -> tuple[str, ...]:
-    """What pip and npm use where nothing is configured, by their own word."""
-    return (*_pip_default(), *_npm_default())
+    """What pip and npm use where nothing is configured, by their own word, and what Yarn does."""
+    return (*_pip_default(), *_npm_default(), _YARN_DEFAULT)
 
 
 def _pip_default() -> Iterator[str]:
