@@ -6,16 +6,15 @@ test files. tap measures coverage by thresholds of its own, so that is switched 
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from forge_dagster.domain.project import Language, Project
-from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.scripts import kept
 from forge_dagster.tools.tests import javascript_commands as commands
-from forge_dagster.tools.tests.javascript import Manner, again, judged
+from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_files import given_files, place_of
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, State, Suite
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
+from forge_dagster.tools.tests.script_runner import ScriptRunner
 from forge_dagster.tools.tests.tap_report import Point, Tap, explained, read_tap
 
 _WITH_VALUE = frozenset(
@@ -37,47 +36,6 @@ _NONE = "no tests specified"
 """The test point that tap 16 writes where there is no test file."""
 _OWN_RUNNER_FROM = 18
 """tap 18 is a rewrite: coverage is switched off by another option (node-tap.org, "Changelog")."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeTap:
-    """The adapter."""
-
-    name: str = "tap"
-    gate: str = "unit"
-    language: Language | None = Language.TYPESCRIPT
-    default: bool = False
-    program: str = "tap"
-    package: str = "tap"
-    follow_up_may_crash: bool = True
-    measured_by: str = commands.MEASURED_BY
-
-    def chosen(self, project: Project) -> str | None:
-        """By a script, its configuration file or key, or as a declared dependency."""
-        return runner_sign(project, self.name)
-
-    def beside(self, project: Project) -> Sequence[str]:
-        """Packages of Forge's toolbox that it wants besides."""
-        return commands.beside(project, self.name)
-
-    def commands(self, request: ToolRequest) -> Sequence[Command]:
-        """tap for each call in the repository's script."""
-        if not commands.applies(request):
-            return ()
-        calls = commands.calls_of(request, self.name)
-        return commands.preparing(request, calls) + tuple(
-            commands.command(request, own, commands.measured(request, own, _argv(request, own), number=number))
-            for number, own in enumerate(calls)
-        )
-
-    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
-        """The file of each failed test once more, alone: tap runs nothing less."""
-        return again(_MANNER, request, outputs, calls=commands.calls_of(request, self.name))
-
-    def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
-        """PASSED only for exit code 0 with a report that keeps its plan, in which something passed and nothing failed."""
-        calls = commands.calls_of(request, self.name)
-        return judged(_MANNER, request, outputs, calls=calls, coverage=commands.COVERAGE)
 
 
 def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None = None) -> tuple[str, ...]:
@@ -159,4 +117,4 @@ _MANNER = Manner(
     anonymous=True,
 )
 
-ADAPTER = NodeTap()
+ADAPTER = ScriptRunner(name="tap", argv=_argv, manner=_MANNER)

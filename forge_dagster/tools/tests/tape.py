@@ -6,64 +6,22 @@ test's name, and no file; where one failed is in its stack.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import groupby
 
-from forge_dagster.domain.project import Language, Project
-from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.tests import javascript_commands as commands
-from forge_dagster.tools.tests.javascript import Manner, again, judged
+from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_files import given_files
 from forge_dagster.tools.tests.javascript_suite import Case, State, Suite
 from forge_dagster.tools.tests.javascript_text import first_place
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
+from forge_dagster.tools.tests.script_runner import ScriptRunner
 from forge_dagster.tools.tests.tap_report import Point, explained, read_tap
 
 _WITH_VALUE = frozenset(("-r", "--require"))
 _IGNORED = frozenset(("-i", "--ignore", "--ignore-pattern"))
 _DROPPED_ALONE = frozenset(("--strict", "--only"))
 _SUMMARY = re.compile(r"(?:tests|pass|fail|todo|skip) +\d+|ok|SKIP .*|TODO .*")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tape:
-    """The adapter."""
-
-    name: str = "tape"
-    gate: str = "unit"
-    language: Language | None = Language.TYPESCRIPT
-    default: bool = False
-    program: str = "tape"
-    package: str = "tape"
-    follow_up_may_crash: bool = True
-    measured_by: str = commands.MEASURED_BY
-
-    def chosen(self, project: Project) -> str | None:
-        """By a script that calls it or runs a test that requires it, or as a declared dependency."""
-        return runner_sign(project, self.name)
-
-    def beside(self, project: Project) -> Sequence[str]:
-        """Packages of Forge's toolbox that it wants besides."""
-        return commands.beside(project, self.name)
-
-    def commands(self, request: ToolRequest) -> Sequence[Command]:
-        """tape for each call in the repository's script."""
-        if not commands.applies(request):
-            return ()
-        calls = commands.calls_of(request, self.name)
-        return commands.preparing(request, calls) + tuple(
-            commands.command(request, own, commands.measured(request, own, _argv(request, own), number=number))
-            for number, own in enumerate(calls)
-        )
-
-    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
-        """The file of each failed test once more, alone: tape runs nothing less."""
-        return again(_MANNER, request, outputs, calls=commands.calls_of(request, self.name))
-
-    def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
-        """PASSED only for exit code 0 with a report that keeps its plan, in which something passed and nothing failed."""
-        calls = commands.calls_of(request, self.name)
-        return judged(_MANNER, request, outputs, calls=calls, coverage=commands.COVERAGE)
 
 
 def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None = None) -> tuple[str, ...]:
@@ -130,4 +88,4 @@ _MANNER = Manner(
     anonymous=True,
 )
 
-ADAPTER = Tape()
+ADAPTER = ScriptRunner(name="tape", argv=_argv, manner=_MANNER)

@@ -6,64 +6,22 @@ front of all tests failed, so that the numbers at its end decide. It names no te
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from forge_dagster.domain.project import Language, Project
-from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.scripts import kept
 from forge_dagster.tools.tests import javascript_commands as commands
-from forge_dagster.tools.tests.javascript import Manner, again, judged
+from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, Suite
 from forge_dagster.tools.tests.javascript_text import first_place, without_escapes
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
 from forge_dagster.tools.tests.reruns import TEST_ERROR
+from forge_dagster.tools.tests.script_runner import ScriptRunner
 
 _WITH_VALUE = frozenset(("--require", "-r", "--ignore", "-i", "--cwd", "-C"))
 _TOTAL = re.compile(r"^ {2}Total: +(\d{1,5})\n {2}Passed: +(\d{1,5})\n {2}Skipped: +(\d{1,5})\n {2}Duration: ", re.MULTILINE)
 """What it ends with (uvu's dist/index.js, `exec`). Larger numbers are no report."""
 _FAIL = re.compile(r'^ +FAIL +(?:(?P<suite>\S.*?) +)?"(?P<name>.*)"$', re.MULTILINE)
 _COUNTS = re.compile(r"^.*\((?P<passed>\d+) / (?P<total>\d+)\)$", re.MULTILINE)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Uvu:
-    """The adapter."""
-
-    name: str = "uvu"
-    gate: str = "unit"
-    language: Language | None = Language.TYPESCRIPT
-    default: bool = False
-    program: str = "uvu"
-    package: str = "uvu"
-    follow_up_may_crash: bool = True
-    measured_by: str = commands.MEASURED_BY
-
-    def chosen(self, project: Project) -> str | None:
-        """By a script that calls it or runs a test that requires it, or as a declared dependency."""
-        return runner_sign(project, self.name)
-
-    def beside(self, project: Project) -> Sequence[str]:
-        """Packages of Forge's toolbox that it wants besides."""
-        return commands.beside(project, self.name)
-
-    def commands(self, request: ToolRequest) -> Sequence[Command]:
-        """uvu for each call in the repository's script."""
-        if not commands.applies(request):
-            return ()
-        calls = commands.calls_of(request, self.name)
-        return commands.preparing(request, calls) + tuple(
-            commands.command(request, own, commands.measured(request, own, _argv(request, own), number=number))
-            for number, own in enumerate(calls)
-        )
-
-    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
-        """The file of each failed test once more, alone: uvu runs nothing less."""
-        return again(_MANNER, request, outputs, calls=commands.calls_of(request, self.name))
-
-    def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
-        """PASSED only for exit code 0 with numbers that say that all tests passed, and that there were some."""
-        calls = commands.calls_of(request, self.name)
-        return judged(_MANNER, request, outputs, calls=calls, coverage=commands.COVERAGE)
 
 
 def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None = None) -> tuple[str, ...]:
@@ -141,4 +99,4 @@ _MANNER = Manner(
     anonymous=True,
 )
 
-ADAPTER = Uvu()
+ADAPTER = ScriptRunner(name="uvu", argv=_argv, manner=_MANNER)

@@ -1,0 +1,67 @@
+"""A JavaScript runner that is called as the repository's own script calls it, and reports on stdout: ava, tap, tape, uvu.
+
+They differ in their arguments and in how their report is read; each has a file of its own for that.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from forge_dagster.domain.project import Language, Project
+from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.tests import javascript_commands as commands
+from forge_dagster.tools.tests.javascript import Manner, again, judged
+from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScriptRunner:
+    """The adapter of one such runner; its program and its package are called as it is.
+
+    `argv`: what to run for one call in a script; `manner`: how its report is read, and a test run alone.
+    """
+
+    name: str
+    argv: Callable[[ToolRequest, OwnCall], tuple[str, ...]]
+    manner: Manner
+    gate: str = "unit"
+    language: Language | None = Language.TYPESCRIPT
+    default: bool = False
+    follow_up_may_crash: bool = True
+    measured_by: str = commands.MEASURED_BY
+
+    @property
+    def program(self) -> str:
+        """See ports.Tool."""
+        return self.name
+
+    @property
+    def package(self) -> str:
+        """See ports.Tool."""
+        return self.name
+
+    def chosen(self, project: Project) -> str | None:
+        """By a script that calls it or runs a test that requires it, its configuration, or as a declared dependency."""
+        return runner_sign(project, self.name)
+
+    def beside(self, project: Project) -> Sequence[str]:
+        """Packages of Forge's toolbox that it wants besides."""
+        return commands.beside(project, self.name)
+
+    def commands(self, request: ToolRequest) -> Sequence[Command]:
+        """The runner for each call in the repository's script."""
+        if not commands.applies(request):
+            return ()
+        calls = commands.calls_of(request, self.name)
+        return commands.preparing(request, calls) + tuple(
+            commands.command(request, own, commands.measured(request, own, self.argv(request, own), number=number))
+            for number, own in enumerate(calls)
+        )
+
+    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
+        """Each failed test once more, alone: by its title, or its file where the runner runs nothing less."""
+        return again(self.manner, request, outputs, calls=commands.calls_of(request, self.name))
+
+    def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
+        """PASSED only for exit code 0 with a report told to its end, in which something passed and nothing failed."""
+        calls = commands.calls_of(request, self.name)
+        return judged(self.manner, request, outputs, calls=calls, coverage=commands.COVERAGE)
