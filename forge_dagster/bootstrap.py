@@ -285,6 +285,7 @@ def local_check(
     specs: tuple[GateSpec, ...],
     base: str | None = None,
     head: str | None = None,
+    home: Path | None = None,
     workers: int | None = None,
     fresh: bool = False,
     log: Callable[[str, str], None] = lambda _gate, _line: None,
@@ -305,7 +306,7 @@ def local_check(
     from forge_dagster.workspace.processes import ProcessRun, SystemClock
     from forge_dagster.workspace.services import LocalServices
 
-    home = home_folder()
+    home = home_folder(home)
     try:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
     except OSError as error:
