@@ -58,6 +58,8 @@ _SCRIPT = {
         "  }}\n  return left;\n}}\n"
     ),
 }
+_DECLARED = "\ndeclare const forgePlanted{m}: ForgeMissing{m};\n"
+"""For JavaScript that has its types in files of declarations, which alone are checked then."""
 _JSDOC = "/** @returns {number} */\n"
 _MODULE = re.compile(r"^\s*(import|export)\b", re.MULTILINE)
 _REQUIRE = re.compile(r"\brequire\(|\bmodule\.exports\b|\bexports\.\w")
@@ -78,7 +80,15 @@ def code_fault(gate: str, language: Language, site: Site, mark: str) -> Fault:
         if gate in STATIC:
             second = _text(gate, language, site, f"{mark}b").lstrip("\n")
             pieces = (*pieces, Piece(path=site.beside(_name(language, site, mark)), text=second))
+    if gate == "types" and site.declarations:
+        pieces = (*pieces, Piece(path=site.declarations, text=_DECLARED.format(m=mark)))
     return Fault(gate=gate, what=_WHAT[gate], mark=mark, pieces=pieces, language=language)
+
+
+def unparsable(gate: str, language: Language, site: Site, mark: str) -> Fault:
+    """A file that is no code: an error for every linter, whatever its rules weigh."""
+    piece = Piece(path=site.beside(_name(language, site, mark)), text=f"forge planted {mark} ( {{ [\n")
+    return Fault(gate=gate, what="a file that does not parse", mark=mark, pieces=(piece,), language=language)
 
 
 def _text(gate: str, language: Language, site: Site, mark: str) -> str:

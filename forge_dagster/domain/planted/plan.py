@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from forge_dagster.domain.graph import gate_spec
-from forge_dagster.domain.planted.code import EXECUTED, STATIC, Draw, code_fault
+from forge_dagster.domain.planted.code import EXECUTED, STATIC, Draw, code_fault, unparsable
 from forge_dagster.domain.planted.dependencies import ECOSYSTEMS, Flawed, flawed_dependency
 from forge_dagster.domain.planted.faults import Fault, Plan, Planting, Unplanted
+from forge_dagster.domain.planted.proofs import Proof, Proved
 from forge_dagster.domain.planted.sites import Read, Site, product_site, test_sites
 from forge_dagster.domain.planted.suites import failing_property, failing_test, snapshot_file, unused_snapshot
 from forge_dagster.domain.planted.texts import hidden_fault, secret_fault
@@ -104,6 +105,15 @@ def _code(gate: str, ground: Ground, language: Language, mark: str) -> Fault | U
     if site is None:
         return Unplanted(gate=gate, language=language, reason=f"there is no {language.value} file to plant a fault into")
     return code_fault(gate, language, site, mark)
+
+
+def second_chance(first: Proved, ground: Ground) -> Planting | None:
+    """Another fault for a gate whose tool saw its first one and let it pass, as the repository weighs it; else None."""
+    if first.proof is not Proof.NOT_PROVEN or first.gate != "lint" or not first.warned_by or first.language is None:
+        return None
+    site = product_site(ground.project, first.language, ground.read)
+    fault = None if site is None else unparsable(first.gate, first.language, site, ground.draw())
+    return None if fault is None else Planting(name=f"unparsable-{first.language.value}", faults=(fault,))
 
 
 def _test(gate: str, ground: Ground, language: Language) -> Fault | Unplanted:

@@ -1,5 +1,6 @@
 """What the answers of the gates prove, now that it is known what they should have found."""
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping
 from enum import StrEnum
 from typing import Any
@@ -12,7 +13,7 @@ from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severi
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.planted.faults import Fault, Unplanted
 from forge_dagster.domain.project import Language
-from forge_dagster.domain.results import GateResult, ToolRun
+from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 
 SCHEMA = "forge.doctor-gates/1"
 _SHOWN = 300
@@ -39,6 +40,8 @@ class Proved(BaseModel):
     reason: str = ""
     language: Language | None = None
     found_by: tuple[str, ...] = ()
+    warned_by: tuple[str, ...] = ()
+    """Tools that told of it and let it pass, as the repository weighs it."""
     duration_s: float = 0.0
 
 
@@ -59,17 +62,21 @@ def proved(
     `places` are the fault's own lines by file, `speaks` tool -> the language it looks at (None: all). Only an error in these
     lines, or one that tells the drawn mark, proves anything: a gate that fails whatever it is shown has found nothing.
     """
-    found = [finding for finding in result.findings if _tells(finding, fault, places)]
-    by = tuple(dict.fromkeys(finding.tool for finding in found))
-    if result.outcome is Outcome.FAILED and found:
+    told = [finding for finding in result.findings if _tells(finding, fault, places)]
+    by = tuple(dict.fromkeys(finding.tool for finding in told if finding.severity is Severity.ERROR))
+    if result.outcome is Outcome.FAILED and by:
         return _proved(fault, result, Proof.PROVEN, _also(fault, result, by, speaks), by)
     if result.outcome in (Outcome.ERRORED, Outcome.SKIPPED, Outcome.NOT_RUN):
         return _proved(fault, result, Proof.CANNOT, f"{result.outcome.value}: {result.reason or result.summary}")
     runs = _of_language(fault, result.tools, speaks)
     answered = [run for run in runs if run.outcome in (Outcome.PASSED, Outcome.FAILED)]
     if result.tools and not answered:
-        told = "; ".join(f"{run.tool} {run.outcome.value}: {run.reason}" for run in runs) or "no tool of it ran here"
-        return _proved(fault, result, Proof.CANNOT, told)
+        silent = "; ".join(f"{run.tool} {run.outcome.value}: {run.reason}" for run in runs) or "no tool of it ran here"
+        return _proved(fault, result, Proof.CANNOT, silent)
+    warned = tuple(dict.fromkeys(finding.tool for finding in told))
+    if warned:
+        reason = f"{', '.join(warned)} only warns of {fault.what}, and warnings pass here"
+        return _proved(fault, result, Proof.NOT_PROVEN, reason).model_copy(update={"warned_by": warned})
     names = ", ".join(dict.fromkeys(run.tool for run in answered))
     if result.outcome is Outcome.PASSED:
         return _proved(fault, result, Proof.NOT_PROVEN, f"passed in spite of {fault.what}{f' ({names})' if names else ''}")
@@ -89,7 +96,7 @@ def _proved(fault: Fault, result: GateResult, proof: Proof, reason: str, by: tup
 
 
 def _tells(finding: Finding, fault: Fault, places: Mapping[str, frozenset[int] | None]) -> bool:
-    if finding.severity is not Severity.ERROR or finding.attribution in _OLD:
+    if finding.attribution in _OLD:
         return False
     if any(fault.mark.lower() in said.lower() for said in (finding.message, finding.snippet)):
         return True
@@ -108,6 +115,13 @@ def _also(fault: Fault, result: GateResult, by: Collection[str], speaks: Mapping
     silent = [run.tool for run in _of_language(fault, result.tools, speaks) if run.outcome is Outcome.PASSED]
     others = ", ".join(name for name in dict.fromkeys(silent) if name not in by)
     return f"not by {others}" if others else ""
+
+
+def proven_otherwise(first: Proved, second: Proved) -> Proved:
+    """What follows for a gate that only warned of its first fault, from a second one that is an error everywhere."""
+    if second.proof is not Proof.PROVEN:
+        return first
+    return second.model_copy(update={"reason": first.reason, "duration_s": first.duration_s + second.duration_s})
 
 
 def in_order(proofs: Iterable[Proved]) -> tuple[Proved, ...]:
@@ -131,6 +145,22 @@ def alarm(one: Proved) -> Finding:
         suggested_fix=advice(one),
         snippet=f"{one.gate} {one.what}",
     )
+
+
+def proof_result(proofs: Iterable[Proved]) -> GateResult:
+    """What a nightly run says: ERRORED where a gate let its fault through, since then it is the machinery that is at fault."""
+    listed = tuple(proofs)
+    numbers = Counter(one.proof for one in listed)
+    alarms = [one for one in listed if one.proof is Proof.NOT_PROVEN]
+    reason = (
+        f"{numbers[Proof.PROVEN]} planted faults found, {len(alarms)} got through, {numbers[Proof.CANNOT]} could not be asked"
+    )
+    outcome = Outcome.PASSED if numbers[Proof.PROVEN] else Outcome.SKIPPED
+    if alarms:
+        named = ", ".join(dict.fromkeys(one.gate for one in alarms))
+        outcome, reason = Outcome.ERRORED, f"{reason}: {named}\n  -> {advice(alarms[0])}"
+    metrics = {proof.value: float(numbers[proof]) for proof in Proof}
+    return gate_result("proof", outcome, reason=reason, findings=[alarm(one) for one in alarms], metrics=metrics)
 
 
 def advice(one: Proved) -> str:

@@ -17,7 +17,7 @@ _ENDINGS = {
     Language.TYPESCRIPT: (".ts", ".mts", ".tsx", ".cts", ".js", ".mjs", ".cjs", ".jsx"),
 }
 _APART = re.compile(
-    r"(^|/)(_?vendor(ed)?|third_party|node_modules|generated|migrations|dist|build|lib|out|coverage|fixtures?)/|[.-]min\."
+    r"(^|/)(_?vendor(ed)?|third_party|node_modules|generated|migrations|dist|build|lib|out|coverage|fixtures?|bin|tools)/|[.-]min\."
 )
 """Folders that linters and measurements often leave out; used only where there is nothing else."""
 _GENERATED = re.compile(r"do not edit|@generated|auto-?generated", re.IGNORECASE)
@@ -26,6 +26,7 @@ _LARGEST = 128 * 1024
 _MOST = 400
 """Files that are read to choose one."""
 _TYPED = (".ts", ".mts", ".cts", ".tsx")
+_DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 _PYTHON_TEST = re.compile(r"^(test_.*|.*_test|tests?)\.py$")
 _LEFT_OUT = re.compile(r"allow_module_level|^\s*pytestmark\b|importorskip|SkipTest|__test__\s*=", re.MULTILINE)
 """What may keep a module's tests from being run."""
@@ -33,11 +34,14 @@ _LEFT_OUT = re.compile(r"allow_module_level|^\s*pytestmark\b|importorskip|SkipTe
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """A file that faults are added to, with its text. `package`: it lies in a folder with an `__init__.py`."""
+    """A file that faults are added to, with its text. `package`: it lies in a folder with an `__init__.py`; `declarations`: a
+    file of TypeScript's declarations, where all else is JavaScript.
+    """
 
     path: str
     text: str
     package: bool = False
+    declarations: str = ""
 
     @property
     def ending(self) -> str:
@@ -71,14 +75,17 @@ def product_site(project: Project, language: Language, read: Read) -> Site | Non
     part = owner(project, language)
     if part is None:
         return None
-    files = [path for path in files_of(project, part, language) if not path.endswith((".d.ts", ".d.mts", ".d.cts"))]
+    every = files_of(project, part, language)
+    files = [path for path in every if not path.endswith(_DECLARATIONS)]
     is_source = source_rule(part)
     product = [path for path in files if is_source(path)]
     for some in (_plain(product), product, files):
         typed = [path for path in some if path.endswith(_TYPED)]
         found = _largest(typed or some, read)
         if found is not None:
-            return replace(found, package=_beside(found.path, "__init__.py") in files)
+            declared = [path for path in every if path.endswith(_DECLARATIONS)] if found.ending not in _TYPED else []
+            package = _beside(found.path, "__init__.py") in files
+            return replace(found, package=package, declarations=min(declared, key=len, default=""))
     return None
 
 
