@@ -19,11 +19,13 @@ PROVABLE: tuple[str, ...] = gate_spec("verdict").waits_for
 _COPIES = {
     "code": frozenset({"secrets", *STATIC}),
     "tests": frozenset({"unit", "property", "integration"}),
-    "untested": frozenset({*EXECUTED, "snapshot"}),
+    "untested": frozenset(EXECUTED),
+    "snapshots": frozenset({"snapshot"}),
     "dependencies": frozenset({"sca"}),
 }
-"""Copy -> the gates whose faults stand in it. Tests pass in `untested`, since its gates need that; a lock is changed in a copy
-of its own, which `sca` reads alone, so that nobody installs what it says."""
+"""Copy -> the gates whose faults stand in it. Tests pass in `untested`, since its gates need that. An unused snapshot makes
+syrupy end with 1, which only `unit` knows to leave to gate `snapshot`. A lock is changed where `sca` alone reads it, so that
+nobody installs what it says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
