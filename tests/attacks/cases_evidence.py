@@ -14,12 +14,13 @@ from forge_dagster.domain.audit import GENESIS, link_digest, verify
 from forge_dagster.domain.decisions import Decision
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.trust import TRUST_SET
 from forge_dagster.errors import EvidenceError
 from forge_dagster.evidence.keyring import FolderKeyring
 from forge_dagster.usecases.decide import decide
 from forge_dagster.usecases.merge import merge
 from tests.attacks.attack import Attack
-from tests.fakes.git_world import REPOSITORY, World
+from tests.fakes.git_world import AGENT, REPOSITORY, World
 from tests.support.built_release import BuiltRelease
 from tests.support.evidence import database, decided, judged, verified
 
@@ -53,6 +54,21 @@ def _forged_verdict(home: Path, defended: bool) -> bool:
     except EvidenceError:
         return False
     return bool(world.host.merges)
+
+
+def _own_trust(home: Path, defended: bool) -> bool:
+    """An entry that trusts the agent is slipped into the log."""
+    world, attempt = judged(home)
+    body = {"agent": AGENT, "repository": REPOSITORY, "level": 3, "by": "operator", "why": ""}
+    with database(world, home) as rows:
+        last, previous = rows.execute("SELECT sequence, digest FROM audit ORDER BY sequence DESC LIMIT 1").fetchone()
+        made = link_digest(sequence=last + 1, at=1.0, kind=TRUST_SET, body=body, previous=previous)
+        row = (last + 1, 1.0, TRUST_SET, json.dumps(body), previous, made)
+        rows.execute("INSERT INTO audit (sequence, at, kind, body, previous, digest) VALUES (?, ?, ?, ?, ?, ?)", row)
+    if not defended:
+        _unsigned(world)
+    verdict, _ = decide(world.services, attempt.id, run_id="r1")
+    return verdict.decision is Decision.MERGE
 
 
 def _altered_result(home: Path, defended: bool) -> bool:
@@ -215,6 +231,7 @@ ATTACKS = (
     _both("forged verdict row", TAMPERED, _forged_verdict),
     _both("altered gate result in the database", TAMPERED, _altered_result),
     _both("forged approval row", TAMPERED, _forged_approval),
+    _both("raise its own trust", TAMPERED, _own_trust),
     _release("artifact swapped after its build", SLSA, _artifact_swapped),
     _release("attestation of another repository replayed", SLSA, _other_repository),
     _release("attestation of another environment replayed", SLSA, _other_environment),

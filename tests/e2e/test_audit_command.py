@@ -69,6 +69,18 @@ def test_an_operators_word_is_signed(release: BuiltRelease, forge: ForgeCommand)
     assert (refused.returncode, "refuse releases" in refused.stderr) == (2, True)
 
 
+def test_trust_is_given_and_taken_by_the_sealed_log_alone(release: BuiltRelease, forge: ForgeCommand) -> None:
+    agent = "forge/builder-01"
+    assert "is at L0 in" in forge.run("trust", REPOSITORY, agent).stdout
+    given = forge.run("trust", REPOSITORY, agent, "L2", "--comment", "good work")
+    assert (given.returncode, "is at L2 in" in given.stdout) == (0, True)
+    assert "is at L0 in" in forge.run("trust", REPOSITORY, "forge/other").stdout
+    assert "is at L1 in" in forge.run("trust", REPOSITORY, agent, "1").stdout
+    assert forge.run("trust", REPOSITORY, agent, "L4").returncode == 2
+    assert "good work" in forge.run("audit", "export").stdout
+    assert forge.run("audit", "verify").returncode == 0
+
+
 def test_keys_are_rotated_and_what_the_old_one_signed_stays_valid(release: BuiltRelease, forge: ForgeCommand) -> None:
     [old] = [path.stem for path in (release.home / "keys").glob("*.key")]
     assert forge.run("keys", "rotate").returncode == 0
