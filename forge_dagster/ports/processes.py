@@ -32,7 +32,7 @@ class Command:
     writes: tuple[Path, ...] = ()
     """Folders that it may write besides `cwd`: the tree, its report, its cache."""
     merges: bool = False
-    """Whether git in it has to merge (`git log --remerge-diff`): what that makes goes to its own /tmp, not to the repository."""
+    """Whether git in it has to merge (`git log --remerge-diff`): what that makes goes to its own /tmp, not to the tree."""
     listens: tuple[int, ...] = ()
     """TCP ports on its own loopback that this machine's loopback shall reach as well, once it listens there (a service)."""
     reaches: tuple[int, ...] = ()
