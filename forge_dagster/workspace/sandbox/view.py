@@ -278,7 +278,7 @@ def _harmless(config: Path) -> bytes:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, interpolation=None)
     try:
         parser.read_string("\n".join(line.strip() for line in _lines(config)))
-    except configparser.Error:
+    except (configparser.Error, AttributeError):
         return b"[core]\n\trepositoryformatversion = 0\n"
     lines = []
     for section in parser.sections():
