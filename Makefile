@@ -2,10 +2,10 @@
 SHELL := bash
 BIN := .venv/bin
 PYTEST ?=
-WORKERS ?= 2
+WORKERS ?= 3
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev test test-all check-self lint demo benchmark lock clean
+.PHONY: help setup setup-dev test test-slow test-all check-self lint demo benchmark lock clean
 
 help:  ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*  ## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -26,11 +26,15 @@ lint: setup-dev  ## Layout, lint, types and layers of Forge itself
 	@echo "==> mypy";         $(BIN)/mypy
 	@echo "==> lint-imports"; $(BIN)/lint-imports --no-cache --no-logo 2>/dev/null || $(BIN)/lint-imports --no-cache
 
-test: lint  ## Everything but the slow tests
-	@echo "==> pytest"; $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder -m "not slow" $(PYTEST)
+RUN := $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
-test-all: lint  ## Every test
-	@echo "==> pytest, all"; $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(PYTEST)
+test: lint  ## Everything but the slow tests
+	@echo "==> pytest"; $(RUN) -m "not slow" $(PYTEST)
+
+test-slow: setup-dev  ## The slow tests: real suites, builds, scans and registries; the whole demo
+	@echo "==> pytest, slow"; $(RUN) -m slow $(PYTEST)
+
+test-all: test test-slow  ## Every test
 
 SELF := --stage fast --gate integrity --gate architecture --gate sast
 

@@ -1,8 +1,12 @@
-"""For the whole suite: the attacks' closing line."""
+"""For the whole suite: the attacks' closing line, and property tests that do not fail because the machine is busy."""
 
 from typing import Any
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("forge", deadline=None)  # a timing belongs in benchmarks/
+settings.load_profile("forge")
 
 
 def pytest_terminal_summary(terminalreporter: Any) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, NoReturn
 
 import typer
 
-from forge_dagster.cli import approve, audit, check, demo, doctor, down, keys, promote, reject, serve, status, token, up
+from forge_dagster.cli import approve, audit, check, demo, doctor, down, keys, promote, reject, serve, status, token, trust, up
 from forge_dagster.cli.terminal import Terminal, plain
 from forge_dagster.errors import ForgeError, Interrupted
 
@@ -20,7 +20,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (check, demo, up, down, status, approve, reject, promote, doctor):
+for module in (check, demo, up, down, status, approve, reject, promote, trust, doctor):
     app.command(module.__name__.rpartition(".")[2])(module.command)
 app.add_typer(token.app, name="token")
 app.add_typer(audit.app, name="audit")

@@ -1,6 +1,12 @@
 """How much an agent may merge without a person (specification, "Graduated Trust Model")."""
 
+from collections.abc import Mapping
+from typing import Any
+
 from forge_dagster.domain.decisions import Risk, RiskLevel, TrustLevel
+
+TRUST_SET = "trust.set"
+"""Kind of the audit log's entries that say how far an agent is trusted in a repository; the newest one counts."""
 
 _ALONE: dict[TrustLevel, frozenset[RiskLevel]] = {
     TrustLevel.L0: frozenset(),
@@ -18,6 +24,14 @@ def merges_alone(level: TrustLevel, risk: Risk) -> bool:
     if risk.critical or (risk.config_only and level < TrustLevel.L2):
         return False
     return risk.level in _ALONE[level]
+
+
+def level_said(body: Mapping[str, Any], *, agent: str, repository: str) -> TrustLevel | None:
+    """The level that the body of such an entry gives this agent; None: it is about another, or cannot be read."""
+    if (body.get("agent"), body.get("repository")) != (agent, repository):
+        return None
+    level = body.get("level")
+    return TrustLevel(level) if level in list(TrustLevel) else None
 
 
 def why_not(level: TrustLevel, risk: Risk) -> str:

@@ -26,8 +26,7 @@ from forge_dagster.errors import ForgeError
 _SCHEMA = "1"
 _MOST_FILES = 2_000_000
 """Files or members of a zip that are looked at; all of osv.dev for npm, malicious packages included, is some 300,000."""
-_AT_ONCE = 500
-"""Packages asked for in one query; SQLite takes 999 parameters at least (sqlite.org/limits.html)."""
+_ADVISORIES_OF = "SELECT name, body FROM advisories WHERE ecosystem = ? AND name IN (SELECT value FROM json_each(?))"
 _LOOK_S = 3600.0
 """Seconds after which every file of an unchanged folder is looked at again."""
 _BUSY_S = 600.0
@@ -97,12 +96,8 @@ def _asked(place: Path, sources: Sequence[Path], wanted: Sequence[tuple[str, str
         found: dict[tuple[str, str], list[Advisory]] = {}
         for ecosystem in sorted({ecosystem for ecosystem, _ in wanted}):
             names = [name for one, name in wanted if one == ecosystem]
-            for start in range(0, len(names), _AT_ONCE):
-                some = names[start : start + _AT_ONCE]
-                marks = ",".join("?" * len(some))
-                query = f"SELECT name, body FROM advisories WHERE ecosystem = ? AND name IN ({marks})"  # noqa: S608 - marks
-                for name, body in database.execute(query, (ecosystem, *some)):
-                    found.setdefault((ecosystem, name), []).append(_stored(body))
+            for name, body in database.execute(_ADVISORIES_OF, (ecosystem, json.dumps(names))):
+                found.setdefault((ecosystem, name), []).append(_stored(body))
     return Advisories(
         by_package=found,
         counts={ecosystem: count for ecosystem, (count, _) in facts.items()},

@@ -14,8 +14,8 @@ FILE_LIMIT = 64 * 1024 * 1024
 """Bytes read of one report file."""
 TOTAL_LIMIT = 256 * 1024 * 1024
 """Bytes read of all report files of one tool."""
-FILES_LIMIT = 2_000
-"""Report files looked at; an HTML report may have thousands, and none of them is evidence."""
+FILES_LIMIT = 10_000
+"""Report files read of one tool; a suite may write one for each of its files."""
 
 
 def fresh(folder: Path) -> Path:
@@ -45,6 +45,7 @@ def read_reports(folder: Path, redaction: Redaction = NOTHING_KNOWN) -> Reports:
     total = 0
     for path in _files(folder):
         if len(reports.files) >= FILES_LIMIT:
+            reports.problem = f"it wrote more than {FILES_LIMIT:,} report files, and the rest was not read"
             break
         name = path.relative_to(folder).as_posix()
         content = _content(path)

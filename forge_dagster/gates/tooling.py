@@ -11,6 +11,7 @@ ends only that round, for what the first found is a fault already.
 
 import contextlib
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -46,6 +47,8 @@ from forge_dagster.ports import (
 
 _LOG_LINE = 500
 """Characters of an output line that reach the log; a JSON report is one line of megabytes."""
+_COMMAND_LINE = 4_000
+"""Characters of a command that reach the log; the names of the files that a tool is given come last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -270,7 +273,7 @@ def _execute(
 ) -> ToolReport | None:
     """Run `commands`, adding to `outputs`; the report of the first that crashed. Raises Interrupted."""
     for command in commands:
-        context.log(f"{tool.name}$ {' '.join(command.argv)}"[:_LOG_LINE])
+        context.log(f"{tool.name}$ {shlex.join(command.argv)}"[:_COMMAND_LINE])
         ready = sight.given(replace(command, environment={**variables, **command.environment}))
         result = context.run.run(ready, log=lambda line: context.log(f"{tool.name}| {line[:_LOG_LINE]}"))
         if result.ended == "interrupted":

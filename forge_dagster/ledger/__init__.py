@@ -1,1 +1,1 @@
-"""Durable state in one SQL database: inbox, attempts, verdicts, trust, rollouts, outbox, audit chain."""
+"""Durable state in one SQL database: inbox, attempts, verdicts, rollouts, outbox, audit chain."""

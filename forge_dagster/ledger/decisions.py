@@ -1,19 +1,19 @@
-"""What was found, decided and approved, and how far each agent is trusted."""
+"""What was found, decided and approved."""
 
 import json
 
 from sqlalchemy import select
 
-from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
+from forge_dagster.domain.decisions import Approval, Verdict
 from forge_dagster.domain.results import GateResult
 from forge_dagster.ledger.database import Database
 from forge_dagster.ledger.log import LogWriter
-from forge_dagster.ledger.tables import approvals, results, trust, verdicts
+from forge_dagster.ledger.tables import approvals, results, verdicts
 from forge_dagster.ports import Attestation
 
 
 class Decisions:
-    """The `results and verdicts` and `trust` parts of ports.Ledger."""
+    """The `results and verdicts` part of ports.Ledger."""
 
     _database: Database
     _log: LogWriter
@@ -68,16 +68,3 @@ class Decisions:
         )
         with self._database.read() as connection:
             return tuple(Approval.model_validate(json.loads(row.body)) for row in connection.execute(query))
-
-    def trust(self, *, agent: str, repository: str) -> TrustLevel:
-        """See ports.Ledger. L0 for an agent that is not known in this repository."""
-        query = select(trust.c.level).where(trust.c.agent == agent, trust.c.repository == repository)
-        with self._database.read() as connection:
-            level = connection.execute(query).scalar()
-        return TrustLevel.L0 if level is None else TrustLevel(level)
-
-    def set_trust(self, *, agent: str, repository: str, level: TrustLevel, by: str, at: float) -> None:
-        """See ports.Ledger."""
-        values = {"agent": agent, "repository": repository, "level": int(level), "set_by": by, "at": at}
-        with self._database.write() as connection:
-            connection.execute(self._database.upsert(trust, values))

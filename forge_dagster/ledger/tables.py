@@ -90,16 +90,6 @@ flaky_tests = Table(
     Column("body", Text, nullable=False),
 )
 
-trust = Table(
-    "trust",
-    metadata,
-    Column("agent", String(200), primary_key=True),
-    Column("repository", String(250), primary_key=True),
-    Column("level", Integer, nullable=False),
-    Column("set_by", String(200), nullable=False),
-    Column("at", Float, nullable=False),
-)
-
 rollouts = Table(
     "rollouts",
     metadata,

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from forge_dagster.domain.attestations import Kind, Statement
 from forge_dagster.domain.changes import Attempt, AttemptState
-from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
+from forge_dagster.domain.decisions import Approval, Verdict
 from forge_dagster.domain.flaky import FlakyTest
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.results import GateResult
@@ -150,10 +150,6 @@ class Ledger(Protocol):
     def flaky_tests(self, repository: str, limit: int = 50) -> tuple[FlakyTest, ...]:
         """Latest sighting first."""
         ...
-
-    # trust
-    def trust(self, *, agent: str, repository: str) -> TrustLevel: ...
-    def set_trust(self, *, agent: str, repository: str, level: TrustLevel, by: str, at: float) -> None: ...
 
     # rollouts: `state` is domain.rollout.Rollout as JSON
     def put_rollout(

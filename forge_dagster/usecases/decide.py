@@ -15,7 +15,7 @@ from forge_dagster.domain.risk import classify
 from forge_dagster.domain.verdict import Case, give_verdict, verdict_result
 from forge_dagster.errors import EvidenceError, ForgeError, HostError, Interrupted, LedgerError, Superseded, UsageError
 from forge_dagster.ports import GitHost, PullRequest, Services
-from forge_dagster.usecases.evidence import keep_verdict, signed_results, signed_verdict, signed_words
+from forge_dagster.usecases.evidence import keep_verdict, signed_results, signed_trust, signed_verdict, signed_words
 from forge_dagster.usecases.examine import LIGHT
 from forge_dagster.usecases.feed_back import JUDGING, feed_back
 from forge_dagster.usecases.merge import Landing, merge, why_not_current
@@ -136,7 +136,7 @@ def _case(
 ) -> Case:
     attempt = seen.attempt
     names = {attempt.identity.name, pull.author}
-    trust = min((services.ledger.trust(agent=name, repository=attempt.repository) for name in names), default=TrustLevel.L0)
+    trust = min((signed_trust(services, agent=name, repository=attempt.repository) for name in names), default=TrustLevel.L0)
     return Case(
         attempt_id=attempt.id,
         repository=attempt.repository,

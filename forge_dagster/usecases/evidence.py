@@ -13,12 +13,13 @@ from forge_dagster.domain.attestations import (
 )
 from forge_dagster.domain.audit import link_digest
 from forge_dagster.domain.changes import Attempt
-from forge_dagster.domain.decisions import Approval, Verdict
+from forge_dagster.domain.decisions import Approval, TrustLevel, Verdict
 from forge_dagster.domain.log_check import binding_fault, opened_statement, word_key
 from forge_dagster.domain.log_keys import KEY_KINDS, KeyHistory
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.domain.trust import TRUST_SET, level_said
 from forge_dagster.errors import EvidenceError
 from forge_dagster.ports import Attestation, AuditEntry, Services, StoredStatement
 
@@ -241,6 +242,20 @@ def signed_words(services: Services, words: tuple[Approval, ...]) -> tuple[Appro
     kinds = ("approval", "rejection")
     logged = {word_key(e.body) for e in services.ledger.audit(limit=_WORDS, kinds=kinds) if proofs.is_sealed(e)}
     return tuple(word for word in words if word_key(word.model_dump(mode="json")) in logged)
+
+
+def signed_trust(services: Services, *, agent: str, repository: str) -> TrustLevel:
+    """How far the sealed log trusts the agent in this repository: L0 where it says nothing.
+
+    There is no other record of it, so nothing that can be written without Forge's key raises a level.
+    """
+    proofs = None if services.keyring is None else Proofs(services)
+    level = TrustLevel.L0
+    for entry in services.ledger.audit(kinds=(TRUST_SET,)):
+        said = level_said(entry.body, agent=agent, repository=repository)
+        if said is not None and (proofs is None or proofs.is_sealed(entry)):
+            level = said
+    return level
 
 
 def signed_verdict(services: Services, attempt: Attempt) -> Verdict | None:

@@ -11,22 +11,18 @@ from typing import Any
 
 from forge_dagster.domain.attestations import content_digest
 from forge_dagster.domain.audit import GENESIS, link_digest, verify
-from forge_dagster.domain.changes import Attempt
-from forge_dagster.domain.decisions import Decision, RiskLevel, Verdict
+from forge_dagster.domain.decisions import Decision
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
-from forge_dagster.domain.results import gate_result
+from forge_dagster.domain.trust import TRUST_SET
 from forge_dagster.errors import EvidenceError
 from forge_dagster.evidence.keyring import FolderKeyring
-from forge_dagster.platforms.artifacts import digest
-from forge_dagster.ports import Services
 from forge_dagster.usecases.decide import decide
-from forge_dagster.usecases.evidence import keep_result, keep_verdict
 from forge_dagster.usecases.merge import merge
-from forge_dagster.usecases.prove_release import prove_release
 from tests.attacks.attack import Attack
-from tests.fakes.git_world import REPOSITORY, World
-from tests.support.evidence import TREE, database, decided, judged, verified
+from tests.fakes.git_world import AGENT, REPOSITORY, World
+from tests.support.built_release import BuiltRelease
+from tests.support.evidence import database, decided, judged, verified
 
 Play = Callable[[World, Path], bool]
 
@@ -60,6 +56,21 @@ def _forged_verdict(home: Path, defended: bool) -> bool:
     return bool(world.host.merges)
 
 
+def _own_trust(home: Path, defended: bool) -> bool:
+    """An entry that trusts the agent is slipped into the log."""
+    world, attempt = judged(home)
+    body = {"agent": AGENT, "repository": REPOSITORY, "level": 3, "by": "operator", "why": ""}
+    with database(world, home) as rows:
+        last, previous = rows.execute("SELECT sequence, digest FROM audit ORDER BY sequence DESC LIMIT 1").fetchone()
+        made = link_digest(sequence=last + 1, at=1.0, kind=TRUST_SET, body=body, previous=previous)
+        row = (last + 1, 1.0, TRUST_SET, json.dumps(body), previous, made)
+        rows.execute("INSERT INTO audit (sequence, at, kind, body, previous, digest) VALUES (?, ?, ?, ?, ?, ?)", row)
+    if not defended:
+        _unsigned(world)
+    verdict, _ = decide(world.services, attempt.id, run_id="r1")
+    return verdict.decision is Decision.MERGE
+
+
 def _altered_result(home: Path, defended: bool) -> bool:
     world, attempt = judged(home, lint=Outcome.FAILED)
     world.trust()
@@ -91,99 +102,53 @@ def _forged_approval(home: Path, defended: bool) -> bool:
 # --- releases
 
 
-class _Release:
-    """A release of commit `c...` on main, built, with its tree let through unless told otherwise."""
-
-    def __init__(self, home: Path) -> None:
-        self.world = World(home)
-        self.home = home
-        self.artifact = home / "release.tar.gz"
-        self.artifact.write_bytes(b"as it was built")
-        self.head = "c" * 40
-        self.attempt = self.open(Job.RELEASE, self.head, number=None)
-        self.build(self.attempt)
-
-    @property
-    def services(self) -> Services:
-        return self.world.services
-
-    def open(self, job: Job, head: str, *, number: int | None, **changes: Any) -> Attempt:
-        values: dict[str, Any] = {
-            "repository": REPOSITORY, "job": job, "number": number, "base_ref": "main", "head_sha": head, "tested_tree": TREE,
-            "policy_digest": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855", "base_sha": "b" * 40,
-        }  # fmt: skip
-        opened = self.world.ledger.open_attempt(Attempt.model_validate(values | changes))
-        assert opened is not None
-        return opened
-
-    def build(self, attempt: Attempt) -> None:
-        artifacts = {"artifact": str(self.artifact), "digest": f"sha256:{digest(self.artifact)}"}
-        keep_result(self.services, attempt, gate_result("build", Outcome.PASSED, artifacts=artifacts), tree=TREE)
-
-    def let_through(self, decision: Decision = Decision.MERGE, **changes: Any) -> Attempt:
-        change = self.open(Job.CHANGE, self.head, number=9, **changes)
-        verdict = Verdict.model_validate(
-            {"attempt_id": change.id, "outcome": "passed", "decision": decision, "reasons": ["r"], "trust": 3,
-             "risk": {"level": RiskLevel.LOW}}
-        )  # fmt: skip
-        keep_verdict(self.services, change, verdict, {})
-        return change
-
-    def goes_out(self, attempt: Attempt | None = None) -> bool:
-        try:
-            prove_release(self.services, attempt or self.attempt, self.artifact, first=False, log=lambda _: None)
-        except EvidenceError:
-            return False
-        return True
-
-
-def _release(name: str, published: str, play: Callable[[_Release], bool]) -> Attack:
+def _release(name: str, published: str, play: Callable[[BuiltRelease], bool]) -> Attack:
     """Without the proof, the platform is given what the release's row names."""
 
     def undefended(home: Path) -> bool:
-        release = _Release(home)
+        release = BuiltRelease(home)
         play(release)
         return release.world.ledger.results(release.attempt.id)["build"].outcome is Outcome.PASSED and release.artifact.exists()
 
-    return Attack(name=f"evidence/{name}", published=published, undefended=undefended, defended=lambda h: play(_Release(h)))
+    return Attack(name=f"evidence/{name}", published=published, undefended=undefended, defended=lambda h: play(BuiltRelease(h)))
 
 
-def _artifact_swapped(release: _Release) -> bool:
+def _artifact_swapped(release: BuiltRelease) -> bool:
     release.let_through()
     assert release.goes_out()
     release.artifact.write_bytes(b"something else")
     return release.goes_out()
 
 
-def _other_repository(release: _Release) -> bool:
+def _other_repository(release: BuiltRelease) -> bool:
     release.let_through(repository="acme/other")
     with database(release.world, release.home) as rows:  # the row says ours, the signed statement does not
         rows.execute("UPDATE attestations SET repository = ? WHERE kind = 'verdict'", (REPOSITORY,))
     return release.goes_out()
 
 
-def _other_environment(release: _Release) -> bool:
+def _other_environment(release: BuiltRelease) -> bool:
     release.let_through(base_ref="staging")
     return release.goes_out()
 
 
-def _downgraded_policy(release: _Release) -> bool:
+def _downgraded_policy(release: BuiltRelease) -> bool:
     release.let_through(policy_digest="d" * 64)
     return release.goes_out()
 
 
-def _rejected_tree(release: _Release) -> bool:
+def _rejected_tree(release: BuiltRelease) -> bool:
     release.let_through(Decision.REJECT)
     return release.goes_out()
 
 
-def _retargeted(release: _Release) -> bool:
+def _retargeted(release: BuiltRelease) -> bool:
     """The tag or branch that was released is moved to another commit, whose tree nobody judged."""
     release.let_through(tested_tree="8" * 40)
     return release.goes_out()
 
 
-def _replayed_build(release: _Release) -> bool:
+def _replayed_build(release: BuiltRelease) -> bool:
     """The attested build of an earlier release is given out as this one's."""
     release.let_through()
     late = release.open(Job.RELEASE, "d" * 40, number=None)
@@ -192,7 +157,7 @@ def _replayed_build(release: _Release) -> bool:
     return release.goes_out(late)
 
 
-def _other_key(release: _Release) -> bool:
+def _other_key(release: BuiltRelease) -> bool:
     """The verdict is signed by a key of the attacker's."""
     release.let_through(Decision.REJECT)
     mine = FolderKeyring(release.home / "mine")
@@ -266,6 +231,7 @@ ATTACKS = (
     _both("forged verdict row", TAMPERED, _forged_verdict),
     _both("altered gate result in the database", TAMPERED, _altered_result),
     _both("forged approval row", TAMPERED, _forged_approval),
+    _both("raise its own trust", TAMPERED, _own_trust),
     _release("artifact swapped after its build", SLSA, _artifact_swapped),
     _release("attestation of another repository replayed", SLSA, _other_repository),
     _release("attestation of another environment replayed", SLSA, _other_environment),

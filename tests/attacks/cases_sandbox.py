@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from forge_dagster.domain.settings import SandboxSettings
+from forge_dagster.evidence.keyring import FolderKeyring
 from forge_dagster.ports import Command, ProcessResult
 from forge_dagster.workspace.processes import ProcessRun
 from tests.attacks.attack import Attack
@@ -60,8 +61,13 @@ def _read_shadow(folder: Path, settings: SandboxSettings) -> bool:
 
 
 def _read_key(folder: Path, settings: SandboxSettings) -> bool:
-    key = _planted(folder / "home/secrets/signing-key")
-    return _WORD.encode() in _sh(folder, settings, f"cat {key}").stdout
+    key, _ = FolderKeyring(folder / "home/keys").create()
+    return b"PRIVATE KEY" in _sh(folder, settings, f"cat {folder}/home/keys/{key}.key").stdout
+
+
+def _read_token(folder: Path, settings: SandboxSettings) -> bool:
+    token = _planted(folder / "home/secrets/forge-token")
+    return _WORD.encode() in _sh(folder, settings, f"cat {token}").stdout
 
 
 def _read_through_link(folder: Path, settings: SandboxSettings) -> bool:
@@ -201,6 +207,7 @@ def _plant_hook(folder: Path, settings: SandboxSettings) -> bool:
 ATTACKS = (
     *([_attack("read /etc/shadow", "self-hosted runners as root", _read_shadow)] if os.geteuid() == 0 else []),
     _attack("read the signing key", "SLSA v1, build L3: keys out of the build's reach", _read_key),
+    _attack("read Forge's token for the host", "GitHub, 'Security hardening': tokens of the runner", _read_token),
     _attack("symlink out of the tree", "cicd-goat; GitHub Actions artifact symlinks", _read_through_link),
     _attack("exfiltrate by network", "tj-actions/changed-files, 2025", _exfiltrate),
     _attack("reach the docker socket", "runners with a mounted docker.sock", _docker_socket),

@@ -265,14 +265,6 @@ def test_a_flaky_test_is_counted_once_per_attempt_and_keeps_its_first_sighting(l
     assert ledger.flaky_tests("o/none") == ()
 
 
-def test_trust_starts_at_nothing_and_is_kept_per_agent_and_repository(ledger: SqlLedger) -> None:
-    ledger.set_trust(agent="x", repository="o/r", level=TrustLevel.L2, by="ann", at=1.0)
-    ledger.set_trust(agent="x", repository="o/r", level=TrustLevel.L3, by="ann", at=2.0)
-    assert ledger.trust(agent="x", repository="o/r") is TrustLevel.L3
-    assert ledger.trust(agent="x", repository="o/s") is TrustLevel.L0
-    assert ledger.trust(agent="y", repository="o/r") is TrustLevel.L0
-
-
 # --- rollouts and leases
 
 

@@ -277,7 +277,7 @@ def mangled(content: bytes) -> st.SearchStrategy[bytes]:
 
 
 @every_tool
-@settings(max_examples=60, deadline=None, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, database=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_judge_never_raises_and_never_passes_on_noise(tool: Tool, data: st.DataObject) -> None:
     case = recorded(tool, "clean")

@@ -51,7 +51,7 @@ def test_tampered_faults_never_pass(tool: Tool, examples: int) -> None:
     case = load(tool.name, "fault")
     silent = not any(command.exit_code for command in case.commands)
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
     @given(tampered(case))
     def play(outputs: tuple[ToolOutput, ...]) -> None:
         report = answer(tool, case, outputs)
@@ -71,7 +71,7 @@ def test_no_tampered_report_raises(tool: Tool, examples: int, which: str) -> Non
         pytest.skip("nothing else is recorded")
     cases = [load(tool.name, name) for name in names]
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
     @given(st.sampled_from(cases).flatmap(lambda case: st.tuples(st.just(case), tampered(case))))
     def play(drawn: tuple[Case, tuple[ToolOutput, ...]]) -> None:
         report = answer(tool, *drawn)

@@ -216,7 +216,7 @@ _JSON = st.recursive(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(
     body=st.binary(max_size=80) | st.builds(lambda v: json.dumps({"repository": {"full_name": "a/b"}, "x": v}).encode(), _JSON)
 )

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from forge_dagster.domain.outcomes import Attribution, Outcome
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.domain.results import GateResult
 from forge_dagster.workspace import postgres
 from forge_dagster.workspace.environments import LocalEnvironments
@@ -181,8 +182,8 @@ class TestDatabase:
         bench.plant(PROJECT, {"tests/integration/test_price.py": tells}, policy=POLICY)
         result = bench.integration()
         assert result.outcome is Outcome.FAILED
-        assert "postgresql://forge:***@127.0.0.1:" in result.findings[0].message
-        assert not any("postgresql://forge:" in line and ":***@" not in line for line in bench.log)
+        assert f"postgresql://{MASK}@127.0.0.1:" in result.findings[0].message
+        assert not any("postgresql://" in line and f"{MASK}@" not in line for line in bench.log)
 
     def test_a_query_that_never_ends_ends_with_the_gate(self, bench: Bench) -> None:
         busy = (

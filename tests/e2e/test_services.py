@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from forge_dagster.domain.policy_gates import ServiceSection
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.errors import ForgeError, Interrupted, ServiceFailed, SetupFailed, WorkspaceError
 from forge_dagster.ports import Command
 from forge_dagster.workspace import postgres, services
@@ -201,6 +202,7 @@ KILLED = """
 import json, sys, time
 from pathlib import Path
 from forge_dagster.domain.policy_gates import ServiceSection
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.workspace.processes import ProcessRun
 from forge_dagster.workspace.services import LocalServices
 
@@ -298,6 +300,7 @@ class TestPostgres:
             assert "postgresql://" in said
         shown = [line for line in place.log if "postgresql://" in line]
         assert len(shown) == 2
+        assert all(MASK in line for line in shown)
         assert not re.search(r"[0-9a-f]{32}", said + "".join(place.log))
 
     def test_a_kill_of_forge_leaves_no_server_and_no_file(self, tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ def _git(message: str) -> dict[str, tuple[str, ...]]:
     return {name: tuple(seen) for name, seen in values.items()}
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(_LINES, max_size=8), st.sampled_from(["", "\n", "\n\n"]))
 def test_the_same_trailers_as_git(lines: list[str], end: str) -> None:
     message = "\n".join(["title", *lines]) + end

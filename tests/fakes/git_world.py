@@ -24,6 +24,7 @@ from forge_dagster.ports import Checkout, CheckRun, Commit, GitHost, HostRemark,
 from forge_dagster.usecases.approve import approve
 from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.intake import intake
+from forge_dagster.usecases.set_trust import set_trust
 from tests.fakes.machine import NoEnvironments, StillClock
 
 REPOSITORY = "acme/shop"
@@ -280,7 +281,7 @@ class World:
         return intake(self.services).attempts[-1]
 
     def trust(self, level: TrustLevel = TrustLevel.L2) -> None:
-        self.ledger.set_trust(agent=AGENT, repository=REPOSITORY, level=level, by="operator", at=1.0)
+        set_trust(self.services, agent=AGENT, repository=REPOSITORY, level=level, by="operator")
 
     def say(self, by: str = "operator", *, approved: bool = True, **more: Any) -> Verdict | None:
         """A person's word on pull request 1."""

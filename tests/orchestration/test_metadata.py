@@ -2,7 +2,7 @@
 
 import dagster as dg
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_dagster.domain.changes import Attempt, Identity
@@ -30,7 +30,6 @@ def finding(message: str, **fields: object) -> Finding:
 
 
 @given(results)
-@settings(deadline=None)
 def test_any_result_can_be_shown(result: GateResult) -> None:
     shown = gate_metadata(result)
     assert shown["outcome"].value == result.outcome.value

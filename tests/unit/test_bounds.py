@@ -35,10 +35,14 @@ def test_a_report_of_ten_gigabytes_is_read_up_to_the_limit_and_said(tmp_path: Pa
     assert "larger than can be read (64 MiB)" in read.problem
 
 
-def test_more_reports_than_any_tool_writes_are_left(tmp_path: Path) -> None:
-    for number in range(FILES_LIMIT + 10):
+def test_more_reports_than_any_tool_writes_are_left_and_said(tmp_path: Path) -> None:
+    for number in range(FILES_LIMIT):
         (tmp_path / str(number)).touch()
-    assert len(read_reports(tmp_path).files) == FILES_LIMIT
+    assert not read_reports(tmp_path).problem
+    (tmp_path / "one-more").touch()
+    read = read_reports(tmp_path)
+    assert len(read.files) == FILES_LIMIT
+    assert "more than 10,000 report files" in read.problem
 
 
 @pytest.mark.parametrize(

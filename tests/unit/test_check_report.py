@@ -25,7 +25,7 @@ def report(results: list[GateResult], outcome: Outcome = Outcome.FAILED) -> dict
     return check_report(repository="o/r", base="a" * 40, head=None, outcome=outcome, risk=RISK, results=results)
 
 
-@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(results, max_size=4), st.sampled_from([Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED]))
 def test_every_report_is_valid_json_of_the_published_schema(given_results: list[GateResult], outcome: Outcome) -> None:
     VALIDATOR.validate(json.loads(json.dumps(report(given_results, outcome))))

@@ -61,7 +61,7 @@ def test_an_honest_log_is_whole(kept: Kept) -> None:
     assert verified(kept.world, expected_head=found.head).head == found.head
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_flipped_bit_of_any_envelope_is_found(kept: Kept, data: st.DataObject) -> None:
     places = [n for n, line in enumerate(kept.lines) if line.startswith('{"attestation"')]
@@ -78,7 +78,7 @@ def test_any_flipped_bit_of_any_envelope_is_found(kept: Kept, data: st.DataObjec
     assert stored["attestation"]["digest"][:12] in found.fault
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.data())
 def test_any_flipped_bit_of_any_entry_is_found(kept: Kept, data: st.DataObject) -> None:
     places = [n for n, line in enumerate(kept.lines) if line.startswith('{"entry"')]
@@ -289,7 +289,7 @@ _STEPS = st.lists(
 )
 
 
-@settings(max_examples=6, deadline=None)
+@settings(max_examples=6)
 @given(_STEPS)
 def test_replaying_the_log_gives_the_state(steps: list[tuple[str, Outcome]]) -> None:
     home = Path(tempfile.mkdtemp(prefix="forge-evidence-"))

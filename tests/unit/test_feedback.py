@@ -242,7 +242,7 @@ def test_a_metric_that_is_no_number_is_left_out() -> None:
     assert _object(comment(_feedback(result)))["gates"][0]["metrics"] == {"b": 1.0}
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.data())
 def test_hostile_text_stays_text(data: st.DataObject) -> None:
     """In what GitHub renders, foreign text is only ever inside code: no link, image, HTML, heading or list item of its own."""

@@ -116,7 +116,7 @@ def test_services_that_merge_their_defaults() -> None:
     assert [(one.name, one.environment) for one in compose_services(text)] == [("main", {"POSTGRES_DB": "shop"})]
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.text(max_size=200) | st.binary(max_size=200).map(lambda data: data.decode("utf-8", "replace")))
 def test_any_text_is_read_or_refused(text: str) -> None:
     for load, refusal in ((load_json, ValueError), (load_toml, tomllib.TOMLDecodeError)):
@@ -130,7 +130,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         return
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)

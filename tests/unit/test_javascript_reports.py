@@ -405,7 +405,7 @@ JSON = st.recursive(
 )
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(JSON | st.fixed_dictionaries({"testResults": st.lists(JSON), "success": st.booleans(), "snapshot": JSON}))
 def test_no_report_makes_a_reader_stumble(report: object) -> None:
     data = json.dumps(report).encode()
@@ -416,7 +416,6 @@ def test_no_report_makes_a_reader_stumble(report: object) -> None:
     read_events("mocha", request(), data + b"\n" + data)
 
 
-@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_no_bytes_make_a_reader_stumble_or_pass(data: bytes) -> None:
     for name in ADAPTERS:

@@ -151,7 +151,7 @@ def test_detectable_rate_falls_with_traffic() -> None:
 counts = st.integers(0, 50)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(counts, counts, counts, counts), max_size=30))
 def test_any_history_is_judged_without_accident_and_survives_storage(ticks: list[tuple[int, int, int, int]]) -> None:
     canary = baseline = Totals(latency=((10.0, 0), (1000.0, 0)))

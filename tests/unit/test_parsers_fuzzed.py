@@ -194,7 +194,7 @@ PARSERS = {
 def test_a_tampered_document_is_read_or_refused(name: str, examples: int) -> None:
     parser = PARSERS[name]
 
-    @settings(max_examples=examples, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=examples, database=None, suppress_health_check=list(HealthCheck))
     @given(mutated(parser.seed.encode()) | st.binary(max_size=100))
     @example(parser.seed.encode())
     def play(data: bytes) -> None:

@@ -35,7 +35,7 @@ ENCODINGS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("encoding", ENCODINGS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(secret=secrets, before=around, after=around)
 @example(secret="p+ss/w&rd<1>=", before="", after="")
 def test_every_form_of_a_secret_is_blanked(encoding: str, secret: str, before: str, after: str) -> None:

@@ -278,7 +278,7 @@ moods = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(moods, st.booleans(), st.booleans(), plans)
 def test_it_always_ends_promoted_or_stable(
     story: list[dict[str, object]], first: bool, weighted: bool, steps: tuple[RolloutStep, ...]

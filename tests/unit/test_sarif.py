@@ -25,7 +25,7 @@ def by_tool(gates: list[GateResult]) -> dict[str, Any]:
     return {run["tool"]["driver"]["name"]: run for run in log["runs"]}
 
 
-@settings(deadline=None, max_examples=40)
+@settings(max_examples=40)
 @given(st.lists(results, max_size=3))
 def test_every_log_is_valid(gates: list[GateResult]) -> None:
     log = json.loads(json.dumps(sarif(gates)))

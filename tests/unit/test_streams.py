@@ -21,7 +21,7 @@ def written(pieces: list[bytes], limit: int = 1 << 20) -> tuple[Collected, list[
     return out, said
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(st.binary(max_size=60), st.binary(max_size=60), st.lists(st.integers(0, 160), max_size=6))
 def test_a_secret_is_blanked_however_it_is_written(before: bytes, after: bytes, cuts: list[int]) -> None:
     text = before + SECRET.encode() + after
@@ -32,7 +32,7 @@ def test_a_secret_is_blanked_however_it_is_written(before: bytes, after: bytes, 
     assert MASK in "".join(said)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(8_100, 8_300), st.integers(1, 20_000))
 def test_a_secret_across_the_longest_line_is_blanked(before: int, after: int) -> None:
     out, said = written([b"x" * before, SECRET.encode()[:11], SECRET.encode()[11:], b"y" * after, b"\n"])
@@ -40,7 +40,7 @@ def test_a_secret_across_the_longest_line_is_blanked(before: int, after: int) ->
     assert SECRET[:12] not in "".join(said)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 120))
 def test_no_part_of_a_secret_is_left_where_output_is_cut(shift: int) -> None:
     limit = 1_000

@@ -99,7 +99,7 @@ def test_hostile_files_end_nothing(text: str, path: str) -> None:
     text=st.text(max_size=300),
     path=st.sampled_from(["tests/test_a.py", "a.test.ts", "setup.cfg", "tsconfig.json", "poetry.lock"]),
 )
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_text_can_be_looked_at(text: str, path: str) -> None:
     judged(Example(name="x", base={path: text[::-1]}, head={path: text}))
 

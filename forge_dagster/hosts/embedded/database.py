@@ -47,8 +47,10 @@ class Database:
 
 def _prepare(connection: Any, _record: object) -> None:
     connection.isolation_level = None  # SQLAlchemy's "begin" event issues BEGIN itself (docs: SQLite, "Serializable isolation")
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=30000"):
-        connection.execute(f"PRAGMA {pragma}")
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA busy_timeout=30000")
 
 
 def _add_columns(connection: Connection) -> None:
