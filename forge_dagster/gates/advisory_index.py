@@ -29,6 +29,8 @@ _MOST_FILES = 2_000_000
 _ADVISORIES_OF = "SELECT name, body FROM advisories WHERE ecosystem = ? AND name IN (SELECT value FROM json_each(?))"
 _LOOK_S = 3600.0
 """Seconds after which every file of an unchanged folder is looked at again."""
+_SOME = 500
+"""Advisories that `some_advisories` gives at most."""
 _BUSY_S = 600.0
 """Seconds to wait for another run that reads the same mirror."""
 _TABLES = """
@@ -113,7 +115,7 @@ def some_advisories(
     try:
         with contextlib.closing(sqlite3.connect(_place(folder, sources), timeout=_BUSY_S)) as database:
             query = "SELECT body FROM advisories WHERE ecosystem = ? ORDER BY id DESC LIMIT ?"
-            return tuple(_stored(body) for (body,) in database.execute(query, (ecosystem.value, _AT_ONCE)))
+            return tuple(_stored(body) for (body,) in database.execute(query, (ecosystem.value, _SOME)))
     except sqlite3.Error as error:
         hint = f"remove {folder}"
         raise AdvisoriesUnreadable(f"the index of the advisories cannot be used ({error})", hint=hint) from error

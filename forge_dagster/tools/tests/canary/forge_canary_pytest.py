@@ -48,12 +48,7 @@ def _add(items: list[pytest.Item]) -> None:
         module = item.getparent(pytest.Module)
         if module is not None and type(module) is pytest.Module:
             modules.setdefault(posixpath.dirname(module.nodeid), module)
-    session = items[0].session
     if not modules:
-        items.append(_Canary.from_parent(session, name=name))
+        items.append(_Canary.from_parent(items[0].session, name=name))
     folders = sorted(modules)[:_MOST]
-    added = [pytest.Function.from_parent(modules[folder], name=name, callobj=_fail) for folder in folders]
-    items.extend(added)
-    syrupy = getattr(session.config, "_syrupy", None)
-    if syrupy is not None:  # it tells of unused snapshots only where it was shown every test that is going to be run
-        syrupy.collect_items(added)
+    items.extend(pytest.Function.from_parent(modules[folder], name=name, callobj=_fail) for folder in folders)
