@@ -109,9 +109,9 @@ class Pytest:
         if whole is None:
             return _unreported(request, output)
         report, added = canaries.parted(request, whole)
-        unbelieved = (
-            canaries.unbelieved(self.name, added, ran=len(report.of("passed")), exit_code=code) if request.canary else None
-        )
+        states = [case.state for case in added]
+        ran = len(report.of("passed"))
+        unbelieved = canaries.unbelieved(self.name, states, ran=ran, exit_code=code) if request.canary else None
         if unbelieved is not None:
             return unbelieved
         if added and code == 1 and not report.of("failed", "error"):
