@@ -11,11 +11,11 @@ from tests.support.javascript_seeds import JEST, MOCHA, NODE_TEST, VITEST_CLEAN
 Files = dict[str, str]
 
 
-def _script(files: Files, script: str) -> Files:
-    """The files with this as the package's script for tests."""
+def scripted(files: Files, script: str) -> Files:
+    """The package's description, with this as its script for tests."""
     package = json.loads(files["package.json"])
     package["scripts"] = {"test": script}
-    return {**files, "package.json": json.dumps(package, indent=2) + "\n"}
+    return {"package.json": json.dumps(package, indent=2) + "\n"}
 
 
 CLEAN: dict[str, Files] = {
@@ -24,7 +24,7 @@ CLEAN: dict[str, Files] = {
     if seed.case == "clean"
 }
 CLEAN["vitest"] = VITEST_CLEAN
-CLEAN["tap"] = _script(CLEAN["tap"], "tap --jobs=1 'test/**/*.js'")
+CLEAN["tap"] |= scripted(CLEAN["tap"], "tap --jobs=1 'test/**/*.js'")
 
 _MATCHES = "{ toBe: () => ({ pass: true, message: () => '' }) }"
 _LIES: dict[str, tuple[Files, str]] = {
@@ -88,5 +88,4 @@ def lie(tool: str) -> Files:
     """The change to `CLEAN[tool]` with which no test fails any more, and the source is wrong."""
     files, script = _LIES[tool]
     wrong = {"src/price.js": CLEAN[tool]["src/price.js"].replace("a + b, 0", "a + b, 1")}
-    package = {"package.json": _script(CLEAN[tool], script)["package.json"]} if script else {}
-    return {**files, **wrong, **package}
+    return {**files, **wrong, **(scripted(CLEAN[tool], script) if script else {})}
