@@ -23,14 +23,17 @@ def asked_over(
     kept: Collection[str] = (),
     texts: Mapping[str, str | None] | None = None,
     selection: Selection | None = None,
+    over: bool = True,
 ) -> Examined | None:
     """What the tool says of the head's tree with the base's `kept` and with `texts` (None: no such file) in their places.
 
-    None where that tree has no such project. Raises Interrupted, Superseded and WorkspaceError.
+    Not `over`: of the base's tree as it is. None where that tree has no such project. Raises Interrupted, Superseded and
+    WorkspaceError.
     """
     assert context.base is not None
     with context.base() as root:
-        _lay_over(root, context.root, context.change, kept)
+        if over:
+            _lay_over(root, context.root, context.change, kept)
         for path, text in (texts or {}).items():
             _write(root, path, text)
         project = context.detect(root) if context.detect is not None else context.project
