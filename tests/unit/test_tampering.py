@@ -150,3 +150,18 @@ def test_a_lock_that_changes_alone_asks_for_a_person() -> None:
     manifest = {"package.json": '{"dependencies": {"left": "^1.0.0"}}\n'}, {"package.json": '{"dependencies": {"left": "1"}}\n'}
     assert lock_rules({"package-lock.json": lock, **manifest[0]}, {"package-lock.json": newer, **manifest[1]}) == set()
     assert lock_rules({"yarn.lock": "left@1:\n  version 1\n"}, {"yarn.lock": "left@1:\n  version 2\n"}) == {"lock-alone"}
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("process.kill(process.pid)", {"early-exit"}),
+        ("process.kill(-process.ppid, 'SIGKILL')", {"early-exit"}),
+        ("process.kill(0, 'SIGTERM')", {"early-exit"}),
+        ("process.kill(subprocess.pid, 'SIGKILL')", {"process-killed"}),
+        ("process.kill(child.pid, 0)", set()),
+    ],
+)
+def test_what_a_test_kills(call: str, expected: set[str]) -> None:
+    found = rules("it('a', () => {\n  run()\n})\n", f"it('a', () => {{\n  run()\n  {call}\n}})\n", "test/a.test.js")
+    assert found & {"early-exit", "process-killed"} == expected
