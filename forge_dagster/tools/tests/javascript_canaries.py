@@ -134,6 +134,8 @@ def believed_code(
     code: int | None, suite: Suite, found: Canaries, *, failing: frozenset[int], besides: bool
 ) -> tuple[int | None, Suite]:
     """Exit code and report as they would be without the canaries, where nothing else failed (`besides`: something did)."""
-    if code not in failing or "failed" not in found.states or suite.faults or suite.of("failed") or besides or suite.obsolete:
+    fell = "failed" in found.states or bool(found.broken)
+    others = bool(suite.faults or suite.of("failed") or suite.obsolete) or besides
+    if code not in failing or not fell or others:
         return code, suite
     return 0, replace(suite, success=None)
