@@ -27,6 +27,8 @@ from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
 from forge_dagster.gates.base_configuration import under_base_configuration
+from forge_dagster.gates.base_suite import under_base_suite
+from forge_dagster.gates.collected_tests import with_collected
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.judging import believed, crash, errored, judged, placed
 from forge_dagster.gates.locating import Located, locate
@@ -127,7 +129,9 @@ def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examin
             return run_tool(there, same, replace(extra, selection=selection, variables=variables))
 
     examined = attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
-    return under_base_configuration(context, choice, examined, ask)
+    examined = under_base_configuration(context, choice, examined, ask)
+    examined = under_base_suite(context, choice, examined, ask, extra.selection)
+    return with_collected(context, choice, examined, ask)
 
 
 def together(gate: str, parts: Sequence[Examined]) -> GateResult:

@@ -95,7 +95,7 @@ def test_integration_tests_are_left_to_their_gate(bench: GateBench, tool: str) -
     ("configuration", "outcome"),
     [
         ({".mocharc.json": '{"require": ["./nowhere.cjs"]}\n'}, Outcome.ERRORED),
-        ({".mocharc.json": '{"dry-run": true}\n'}, Outcome.ERRORED),
+        ({".mocharc.json": '{"dry-run": true}\n'}, Outcome.FAILED),
         ({".mocharc.json": '{"spec": ["test/**/*.spec.js"], "timeout": 5000}\n'}, Outcome.PASSED),
     ],
 )

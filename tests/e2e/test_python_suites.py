@@ -241,6 +241,14 @@ def test_a_unittest_suite_is_run_and_measured(bench: GateBench) -> None:
     assert ("shop/price.py", 3, "uncovered-lines") in {(f.file, f.line, f.rule) for f in coverage.findings}
 
 
+def test_a_unittest_suite_whose_assertions_were_taken_away_is_found(bench: GateBench) -> None:
+    taken = "import unittest\n\nunittest.TestCase.assertEqual = lambda *_: None\n"
+    bench.plant(UNITTEST, {"tests/__init__.py": taken, "shop/price.py": "def total(prices):\n    return 0\n"})
+    result = bench.examine("unit")
+    assert result.outcome is Outcome.FAILED, result.reason
+    assert [finding.rule for finding in result.findings] == ["canary-survived"]
+
+
 def test_unittest_as_the_repository_s_own_command_says(bench: GateBench) -> None:
     tox = "[testenv]\ncommands = python -m unittest discover -s checks -p '*_check.py'\n"
     checks = {"tox.ini": tox, "checks/price_check.py": UNITTEST["tests/test_price.py"]}
