@@ -58,7 +58,7 @@ def local_check(
     run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", redaction=secrets, sandbox=settings.sandbox)
     try:
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
-            checkout = local_checkout(path, base, head, run)
+            checkout = local_checkout(path, base, head, run, kept=home / "checkouts" / "check")
             _refuse_broken_policy(checkout)
             environments, clock = LocalWorkspace(home, run).environments, SystemClock()
             memory = Memory(

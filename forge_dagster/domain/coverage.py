@@ -69,6 +69,7 @@ def judge_coverage(
     sources: Mapping[str, str] | None = None,
     *,
     whole: Coverage | None = None,
+    left_out: Collection[str] = (),
 ) -> CoverageJudgement:
     """Judge new code and the whole (specification, stage 2: 90% line, 80% branch of new code, no overall decrease).
 
@@ -76,10 +77,15 @@ def judge_coverage(
     never 0%. A changed source file that `head` lacks counts as uncovered (its lines by `code_lines` of `sources`), and so does
     a file that only `base` has, unless the change removed it. The whole has decreased when its percentage is lower than
     `base`'s and more of its lines are uncovered: deleting covered code alone is no decrease. `whole` is what is compared with
-    `base`, where `head` holds more than the tests that `base` was measured by (see `comparable`).
+    `base`, where `head` holds more than the tests that `base` was measured by (see `comparable`). `left_out` are files that the
+    repository does not have measured (coverage_settings.py): where `head` lacks one, its lines are shown as excluded.
     """
     texts = sources or {}
-    new = [_new_code(f, head, texts.get(f.path, "")) for f in change.files if f.status != "removed" and is_source(f.path)]
+    new = [
+        _new_code(file, head, texts.get(file.path, ""), measured=file.path not in left_out)
+        for file in change.files
+        if file.status != "removed" and is_source(file.path)
+    ]
     lines = sum((one.lines for one in new), _Share())
     arms = sum((one.arms for one in new), _Share())
     faults, findings = [], []
@@ -160,9 +166,11 @@ def _forgotten(change: Change, head: Coverage, base: Coverage) -> Coverage:
     }
 
 
-def _new_code(file: ChangedFile, head: Coverage, text: str) -> _NewCode:
+def _new_code(file: ChangedFile, head: Coverage, text: str, *, measured: bool) -> _NewCode:
     known = head.get(file.path)
-    one = known or FileCoverage(path=file.path, missing=code_lines(file.path, text) if text else file.added_lines)
+    lines = code_lines(file.path, text) if text else file.added_lines
+    alone = FileCoverage(path=file.path, missing=lines) if measured else FileCoverage(path=file.path, excluded=lines)
+    one = known or alone
     added = file.added_lines
     return _NewCode(
         file=file.path,

@@ -34,6 +34,8 @@ _ALWAYS = (
 """What asks for a person whatever the policy says: pipelines, who owns and who reviews what, how git behaves."""
 
 _PROSE = (".md", ".rst", ".txt", ".html", ".htm", ".po", ".json", ".svg", ".xml", ".csv")
+_DATA = (".json", ".po", ".arb", ".xlf", ".svg", ".xml", ".csv", ".tsv")
+"""What nobody runs: translations and fixtures hold bidirectional text, and its controls, for what it is."""
 _BIDIRECTIONAL = re.compile("[\u202a-\u202e\u2066-\u2069]")
 """Controls that show code in another order than it runs in (CVE-2021-42574, "Trojan Source"); plain marks are harmless."""
 _TAGS = re.compile("(?<!\U0001f3f4)(?<![\U000e0000-\U000e007f])[\U000e0000-\U000e007f]|[\U000e0100-\U000e01ef]{2}")
@@ -83,6 +85,7 @@ def protected_findings(change: Change, risk: RiskSection) -> tuple[Finding, ...]
 def hidden_findings(path: str, text: str, lines: Iterable[int] | None) -> Iterator[Finding]:
     """Characters in `lines` (None: all) of a text file that make it look different from what it is."""
     wanted = None if lines is None else frozenset(lines)
+    data = path.endswith(_DATA) and not any(matches(path, pattern, ignore_case=True) for pattern in (*_JUDGES, *_ALWAYS))
     for number, line in enumerate(text.split("\n"), 1):
         if line.isascii() or (wanted is not None and number not in wanted):
             continue
@@ -90,7 +93,7 @@ def hidden_findings(path: str, text: str, lines: Iterable[int] | None) -> Iterat
             match = pattern.search(line)
             if match is None:
                 continue
-            harmless = kind == "zero-width" and path.endswith(_PROSE)
+            harmless = (kind == "zero-width" and path.endswith(_PROSE)) or (kind == "bidirectional" and data)
             yield _finding(
                 "hidden-character",
                 f"a {kind} character, {_name(match[0])}, makes this line look different from what it is",

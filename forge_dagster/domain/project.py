@@ -63,6 +63,8 @@ class NodeProject(_Value):
     configuration_files: frozenset[str] = frozenset()
     lock_file: str | None = None
     dependencies: frozenset[str] = frozenset()
+    forces_colours: bool = False
+    """Whether the repository's workflows set FORCE_COLOR: its tests may compare what is printed in colours."""
 
     @property
     def scripts(self) -> Mapping[str, str]:

@@ -16,13 +16,20 @@ _OUTER_FOLDERS = frozenset(
 """Folders beside the product's code that tests are not expected to execute; only as a project's outermost folder."""
 _OUTER_KIND = re.compile(r"[-_](tests|examples|benchmarks)$")
 """Ends of such a folder's name: typing_tests, typing-examples."""
-_TEST_NAME = re.compile(r"^(test_.*|.*_test|tests?|conftest)\.py$|\.(test|spec|e2e|bench|stories)\.[cm]?[jt]sx?$|\.test-d\.ts$")
-_OUTER_NAME = re.compile(r"^(setup|noxfile|tasks|fabfile|dodo|conf|hatch_build|build)\.py$|\.config\.[cm]?[jt]s$|^\..*")
+_TEST_NAME = re.compile(
+    r"^(test_.*|.*_test|tests?|conftest)\.py$|\.(test|spec|e2e|bench|stories)\.[cm]?[jt]sx?$|\.test-d\.ts$"
+    r"|^(.*[-_])?tests?\.[cm]?[jt]sx?$|^test-.*\.[cm]?[jt]sx?$"
+)
+"""Names by which pytest, vitest, jest, ava and node --test find tests (their documentation)."""
+_OUTER_NAME = re.compile(
+    r"^(setup|noxfile|tasks|fabfile|dodo|conf|hatch_build|build)\.py$|\.config\.[cm]?[jt]s$|^\..*"
+    r"|^(bench|benchmarks?)\.(py|[cm]?[jt]s)$|^([gG]ulpfile|[gG]runtfile)\.[cm]?[jt]s$"
+)
 _DECLARATIONS = re.compile(r"^\s*(export\s+)?(declare\b|interface\b|type\s+[\w$<]|import\s+type\b|export\s+type\b)")
 
 
 def is_test(path: str) -> bool:
-    """Whether a path is a test or belongs to the tests, by the naming rules of pytest, vitest and jest."""
+    """Whether a path is a test or belongs to the tests, by the naming rules of the runners."""
     *folders, name = path.split("/")
     return not _TEST_FOLDERS.isdisjoint(folders) or folders[:1] in _OUTER_TEST_FOLDERS or _TEST_NAME.search(name) is not None
 

@@ -20,6 +20,7 @@ from forge_dagster.domain.project import Language
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import code_lines, source_rule
 from forge_dagster.domain.test_kinds import integration_tests
+from forge_dagster.gates.coverage_exclusions import excluded
 from forge_dagster.gates.kept import keep
 from forge_dagster.gates.suites import REPORT_PREFIX, measured, run_suite, tree_text
 from forge_dagster.ports import GateContext
@@ -67,7 +68,8 @@ class CoverageGate:
                 if unit in ran and unit is not None
                 else (None, "overall coverage is not compared, no unit test was run")
             )
-        judged = judge_coverage(context.change, head, base, section, is_source, sources, whole=whole)
+        outside = excluded(context) if any(file.path not in head for file in changed) else ()
+        judged = judge_coverage(context.change, head, base, section, is_source, sources, whole=whole, left_out=outside)
         return _result(self.name, judged, note)
 
 

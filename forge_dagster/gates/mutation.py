@@ -1,8 +1,8 @@
 """Gate `mutation`: tests notice 75% of the faults that are planted into the code a change adds (specification, stage 3).
 
-Only a change is judged, on the lines it adds or edits, in a copy of the tree that only this gate writes to: node_modules is
-lent to it link by link, and Python finds the copy's modules before those of the checkout. The gate waits for `unit`, so tests
-that fail in the copy before any fault is planted are the machinery's doing.
+Only a change is judged, on the lines it adds or edits in files that the repository has measured. Its copy of the tree is
+written to by this gate only: node_modules is lent to it link by link, and Python finds the copy's modules before those of the
+checkout. The gate waits for `unit`, so tests that fail in the copy before any fault is planted are the machinery's doing.
 """
 
 import os
@@ -21,6 +21,7 @@ from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import SOURCE_ENDINGS, source_rule
 from forge_dagster.domain.test_kinds import integration_tests
+from forge_dagster.gates.coverage_exclusions import excluded
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.selection import NAMES, Choice, choose
 from forge_dagster.gates.staged import Lent, copied
@@ -91,6 +92,7 @@ class _Owned:
 def _owned(context: GateContext) -> Iterator[_Owned]:
     """The changed product code, each file with the innermost project of its language."""
     parts = (context.project, *context.project.parts)
+    outside = excluded(context)
     for language in Language:
         mine = [part for part in parts if language in part.languages]
         for part in mine:
@@ -99,6 +101,7 @@ def _owned(context: GateContext) -> Iterator[_Owned]:
                 file
                 for file in context.change.files
                 if file.path in lines
+                and file.path not in outside
                 and _language(file.path) is language
                 and _owner(file.path, language, mine) is part
                 and _holds_code(context, file)

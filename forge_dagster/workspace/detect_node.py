@@ -1,6 +1,7 @@
 """What a JavaScript or TypeScript project is, read from the files of its folder."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from forge_dagster.domain.foreign import load_json
@@ -21,6 +22,9 @@ NODE_LOCKS = {
 """Lock -> who writes it; of several, the first counts."""
 MANAGERS = ("npm", "pnpm", "yarn", "bun")
 NODE_SOURCES = (".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx", ".vue", ".svelte")
+_WORKFLOWS, _MOST_WORKFLOWS = ".github/workflows", 20
+_FORCE_COLOR = re.compile(r"^[ \t]*FORCE_COLOR:[ \t]*[\"']?(?:true|[123])\b", re.MULTILINE)
+"""nodejs.org, "getColorDepth": 0 and false forbid colours."""
 _DEPENDENCIES = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies")
 
 
@@ -41,7 +45,13 @@ def node_project(
         configuration_files=configuration_files(directory, folders),
         lock_file=lock,
         dependencies=frozenset(name for section in _DEPENDENCIES for name in table(package, section)),
+        forces_colours=_forces_colours(Folder(root, _WORKFLOWS), folders.get(_WORKFLOWS, ())),
     )
+
+
+def _forces_colours(workflows: Folder, names: Iterable[str]) -> bool:
+    texts = (workflows.text(name) for name in sorted(names)[:_MOST_WORKFLOWS] if name.endswith((".yml", ".yaml")))
+    return any(_FORCE_COLOR.search(text) for text in texts if text is not None)
 
 
 def read_package(folder: Folder) -> dict[str, object]:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from forge_dagster.domain.changes import Change, ChangedFile
 from forge_dagster.domain.policy import POLICY_FILE
+from forge_dagster.domain.releases import slug
 from forge_dagster.errors import UsageError, WorkspaceError
 from forge_dagster.ports import Checkout, Run
 from forge_dagster.workspace.detect import READ_LIMIT, detect, existing, walk
 from forge_dagster.workspace.git import GitRepository, is_sha
+from forge_dagster.workspace.kept_trees import kept_tree
 from forge_dagster.workspace.trees import base_tree, make_tree, read_policy
 
 _BASES = (
@@ -38,11 +40,13 @@ class _Place:
     head: str | None
 
 
-def local_checkout(path: Path, base: str | None, head: str | None, run: Run) -> Checkout:
+def local_checkout(path: Path, base: str | None, head: str | None, run: Run, *, kept: Path | None = None) -> Checkout:
     """What `forge check` looks at.
 
     `head` None: the work tree as it is, untracked files included; else that commit, in a tree of its own that is removed
-    with `run`. `base` None: where the work left origin's default branch (or main, or master); nothing to compare with when
+    with `run`, or kept in the folder `kept` (kept_trees.py).
+
+    `base` None: where the work left origin's default branch (or main, or master); nothing to compare with when
     that is the head itself and nothing is edited. A path inside a repository means the whole repository, unless a project of
     its own is there. A folder that is no repository is checked as it is. Raises UsageError, WorkspaceError, ConfigurationError.
     """
@@ -63,7 +67,7 @@ def local_checkout(path: Path, base: str | None, head: str | None, run: Run) -> 
     base_sha = _base(repository, base, revision)
     if head is not None:
         assert revision is not None
-        return _commit(repository, place, prefix, base_sha, revision, run)
+        return _commit(repository, place, prefix, base_sha, revision, run, kept)
     return _work_tree(repository, place, prefix, base_sha, run)
 
 
@@ -143,10 +147,28 @@ def _work_tree(repository: GitRepository, place: _Place, prefix: str, base_sha: 
     )
 
 
-def _commit(repository: GitRepository, place: _Place, prefix: str, base_sha: str | None, head: str, run: Run) -> Checkout:
+def _head_tree(place: _Place, head: str, run: Run, kept: Path | None) -> GitRepository:
+    def make(target: Path) -> GitRepository:
+        return make_tree(target, sha=head, objects=place.objects, run=run, shallow=place.shallow)
+
+    found = None if kept is None else kept_tree(kept / f"{slug(str(place.top))}-{head[:12]}", place.top.name, make, run)
+    if found is not None:
+        return found
     folder = Path(tempfile.mkdtemp(prefix="forge-head-"))
     weakref.finalize(run, shutil.rmtree, folder, ignore_errors=True)
-    tree = make_tree(folder / place.top.name, sha=head, objects=place.objects, run=run, shallow=place.shallow)
+    return make(folder / place.top.name)
+
+
+def _commit(
+    repository: GitRepository,
+    place: _Place,
+    prefix: str,
+    base_sha: str | None,
+    head: str,
+    run: Run,
+    kept: Path | None,
+) -> Checkout:
+    tree = _head_tree(place, head, run, kept)
     root = tree.path / prefix
     if not root.is_dir():
         raise UsageError(f"{prefix} does not exist at {head[:12]}", hint="give another path or commit")

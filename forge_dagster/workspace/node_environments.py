@@ -127,7 +127,9 @@ class NodeEnvironments:
 
     def _in_work_tree(self, node: NodeProject, project: Path, scripts: bool, log: Log) -> None:
         modules = project / "node_modules"
-        if modules.is_dir():
+        lock = self._home / "locks" / f"node-{digest(str(project.resolve()))}.lock"
+        begun = lock.with_suffix(".begun")
+        if modules.is_dir() and not begun.exists():
             problem = mismatch(node, project)
             if problem:
                 raise WorkspaceError(
@@ -140,11 +142,15 @@ class NodeEnvironments:
                 f"{project} is installed by Yarn's Plug'n'Play, and has no node_modules that tools could be run from",
                 hint="set `nodeLinker: node-modules` in .yarnrc.yml; a server's checkout of it gets node_modules by itself",
             )
-        with locked(self._home / "locks" / f"node-{digest(str(project.resolve()))}.lock", self._run):
+        with locked(lock, self._run):
+            if begun.exists() and not state_digest(project):  # an installation of Forge's that was killed or failed
+                remove_tree(modules)
             if not modules.is_dir():
                 self._refuse_unignored(project)
                 log(f"{modules} is missing; installing it (nothing else in the tree is changed)")
+                begun.touch()
                 self._install_into(node, project, scripts, log)
+            begun.unlink(missing_ok=True)
 
     def _refuse_unignored(self, project: Path) -> None:
         """Thousands of untracked files would be no favour."""

@@ -17,6 +17,8 @@ _PINNED = re.compile(r"(npm|pnpm|yarn)@(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32}
 """package.json's packageManager field (nodejs.org, packages documentation)."""
 _PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "10"}
 """Major of lockfileVersion -> the newest major of pnpm that writes it (pnpm.io, compatibility)."""
+_PROGRESS = re.compile(r"\s*(?:Progress: |Packages: |[+-]+$|npm (?:error|ERR!) A complete log of this run)")
+_COMPLAINT = re.compile(r"\bERR(?:OR|!|_\w+)?\b|\berror\b", re.IGNORECASE)
 _YARN_CLASSIC = "1"
 _YARN_SETTINGS = ".yarnrc.yml"
 _YARN_PATH = re.compile(
@@ -178,9 +180,10 @@ def _failure(result: ProcessResult, argv: tuple[str, ...], what: str) -> Workspa
     if result.ended == "timeout":
         return WorkspaceError(f"installing {what} took longer than {INSTALL_TIMEOUT_S:.0f} s", hint="check the network")
     text = (result.stderr + b"\n" + result.stdout).decode("utf-8", "replace")
-    said = "\n".join([line for line in text.splitlines() if line.strip() and "complete log of this run" not in line][:12])[
-        :1500
-    ]
+    lines = [line.strip() for line in text.splitlines() if line.strip() and _PROGRESS.match(line) is None]
+    # npm says first what is wrong, pnpm at last
+    worst = next((number for number, line in enumerate(lines) if _COMPLAINT.search(line)), 0)
+    said = "\n".join(lines[worst : worst + 12])[:1500]
     if REFUSED in text:
         return WorkspaceError(f"{what} could not be installed:\n{said}", hint=ALLOW)
     offline = re.search(r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|network|getaddrinfo", said)

@@ -13,6 +13,7 @@ from forge_dagster.errors import ConfigurationError, Conflict, RevisionGone, Usa
 from forge_dagster.ports import Checkout, GitHost
 from forge_dagster.workspace.checkout import LocalWorkspace, local_checkout, repository_path
 from forge_dagster.workspace.git import GitRepository, checked_ref, init_bare
+from forge_dagster.workspace.kept_trees import KEPT
 from forge_dagster.workspace.processes import ProcessRun
 from tests.fakes.git_host import FolderHost
 from tests.support.repositories import TestRepository
@@ -372,6 +373,50 @@ def test_local_head_is_an_isolated_commit(run: ProcessRun, origin: TestRepositor
     assert (found.change.head_sha, found.change.base_sha) == (head, origin.git("rev-parse", "main"))
     assert found.tested_tree == origin.git("rev-parse", "HEAD^{tree}")
     assert [(file.path, file.added_lines) for file in found.change.files] == [("a.py", frozenset({3}))]
+
+
+def kept_head(origin: TestRepository, kept: Path, tmp_path: Path, head: str) -> tuple[ProcessRun, Checkout]:
+    """As one `forge check --head` has it; the tree is its own until the run is gone."""
+    run = ProcessRun(home=tmp_path / "home", run_id="test")
+    return run, local_checkout(origin.path, None, head, run, kept=kept)
+
+
+def test_local_head_is_kept_with_what_was_installed_in_it_and_nothing_else(tmp_path: Path, origin: TestRepository) -> None:
+    kept, link = tmp_path / "kept", origin.path / "linked"
+    link.symlink_to(tmp_path)
+    origin.git("add", "linked")
+    head = origin.commit("head", **{"web/package.json": "{}\n", ".gitignore": "node_modules/\ndist/\n"})
+    run, found = kept_head(origin, kept, tmp_path, head)
+    root = found.root
+    (root / "linked").unlink()
+    for name in ("node_modules/a", "web/node_modules/b", "linked/node_modules/c", "dist", ".git/hooks"):
+        (root / name).mkdir(parents=True)
+    (root / "a.py").write_text("what ran here changed it\n")
+    run_beside, beside = kept_head(origin, kept, tmp_path, head)
+    assert beside.root != root, "two checks never share a tree"
+    del run, found
+    run_again, found = kept_head(origin, kept, tmp_path, head)
+    assert found.root == root
+    assert (root / "node_modules/a").is_dir()
+    assert (root / "web/node_modules/b").is_dir()
+    assert (root / "a.py").read_text() == "one\ntwo\n"
+    assert not (root / "dist").exists()
+    assert not (root / ".git/hooks").exists()
+    assert (root / "linked").is_symlink()
+    assert not (tmp_path / "node_modules").exists(), "no link leads what was installed out of the tree"
+    del run_beside, beside, run_again
+
+
+def test_local_heads_longest_unused_are_removed(tmp_path: Path, origin: TestRepository) -> None:
+    kept = tmp_path / "kept"
+    heads = [origin.commit(f"commit {number}", **{"a.py": f"{number}\n"}) for number in range(KEPT + 2)]
+    used, found = kept_head(origin, kept, tmp_path, heads[0])
+    for head in heads[1:]:
+        kept_head(origin, kept, tmp_path, head)
+    assert (found.root / "a.py").read_text() == "0\n", "one that a check has is never taken away"
+    there = {path.name[-12:] for path in kept.iterdir() if path.is_dir()}
+    assert there == {heads[0][:12], *(head[:12] for head in heads[-KEPT:])}
+    del used
 
 
 def test_local_compares_with_where_the_work_left_origin(tmp_path: Path, run: ProcessRun, origin: TestRepository) -> None:

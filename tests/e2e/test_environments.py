@@ -327,6 +327,26 @@ def test_node_modules_are_not_put_where_git_would_see_them(
     assert "node_modules" not in repository.git("status", "--porcelain")
 
 
+class KilledRun(CountingRun):
+    """The machine goes down while npm installs."""
+
+    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
+        if command.argv[0] == "npm":
+            (command.cwd / "node_modules/half").mkdir(parents=True)
+            raise KeyboardInterrupt
+        return super().run(command, log=log, ending=ending)
+
+
+def test_an_installation_that_was_killed_is_not_taken_for_one(
+    environments: LocalEnvironments, home: Path, tmp_path: Path, node_lock: str
+) -> None:
+    root = write(tmp_path, {"package.json": json.dumps(PACKAGE), "package-lock.json": node_lock})
+    with pytest.raises(KeyboardInterrupt):
+        of(LocalEnvironments(home, KilledRun(home)), root, Language.TYPESCRIPT)
+    assert of(environments, root, Language.TYPESCRIPT).executable("semver") is not None
+    assert not (root / "node_modules/half").exists()
+
+
 def test_checkouts_get_a_real_copy_without_install_scripts(
     home: Path, run: CountingRun, tmp_path: Path, node_lock: str
 ) -> None:

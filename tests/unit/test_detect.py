@@ -92,6 +92,22 @@ def test_node_managers(tmp_path: Path, lock: str | None, package: dict[str, str]
     assert project.node.scripts == {"test": "vitest"}
 
 
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("env:\n  FORCE_COLOR: true\n", True),
+        ("        env:\n          FORCE_COLOR: '1'\n", True),
+        ("env:\n  FORCE_COLOR: 0\n", False),
+        ("# FORCE_COLOR: 1\n", False),
+        ("", False),
+    ],
+)
+def test_workflows_that_force_colours(tmp_path: Path, text: str, expected: bool) -> None:
+    project = project_of(tmp_path, {"web/package.json": "{}", "web/a.ts": "", ".github/workflows/ci.yml": text})
+    assert project.node is not None
+    assert project.node.forces_colours is expected
+
+
 def test_projects_in_sub_directories(tmp_path: Path) -> None:
     project = project_of(
         tmp_path,

@@ -71,6 +71,10 @@ def test_the_old_name_of_a_renamed_file_counts_too() -> None:
     [
         ("a.py", "if access != 'user\u202e \u2066# admin\u2069 \u2066':", ERROR),
         ("README.md", "read \u202ethis", ERROR),
+        ("test/fixture/urls.json", '"/foo/\u202ebar"', WARNING),
+        ("locales/ar.po", 'msgstr "\u202babc\u202c"', WARNING),
+        ("web/package.json", '"test": "\u202eabc"', ERROR),
+        ("test/fixture/urls.json", "hello\U000e0049\U000e0067\U000e006e", ERROR),
         ("AGENTS.md", "hello\U000e0049\U000e0067\U000e006e", ERROR),
         ("a.py", "us\u200ber = 1", ERROR),
         ("README.md", "zero\u200bwidth", WARNING),

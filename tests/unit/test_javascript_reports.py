@@ -295,6 +295,16 @@ def test_every_run_is_in_ci_and_none_has_its_colours_forbidden(name: str) -> Non
     assert not {"NO_COLOR", "FORCE_COLOR"} & set(environment)
 
 
+@every_adapter
+def test_colours_are_forced_where_the_repositorys_workflows_do(name: str) -> None:
+    plain = request()
+    assert plain.project.node is not None
+    node = plain.project.node.model_copy(update={"forces_colours": True})
+    asked = replace(plain, project=plain.project.model_copy(update={"node": node}))
+    (command,) = ADAPTERS[name].commands(asked)
+    assert command.environment["FORCE_COLOR"] == "1"
+
+
 def test_options_of_the_script_are_kept_but_for_reports_and_watching() -> None:
     kept = command_of(
         "mocha", scripts={"test": "mocha --require ts-node/register -R dot --watch --exit 'test/*.ts' --timeout 5000"}

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forge_dagster.domain.project import NodeProject, Project
+from forge_dagster.tools.tests.built_first import in_members
 from forge_dagster.tools.tests.own_calls import OwnCall, delegates, other_runner, own_calls, runner_sign
 
 RUNNERS = ("vitest", "jest", "mocha", "node_test", "ava", "tap", "tape", "uvu", "jasmine", "test_script")
@@ -168,6 +169,31 @@ def test_any_script_is_read(scripts: dict[str, str], runner: str) -> None:
 def test_what_is_built_first(scripts: dict[str, str], before: tuple[tuple[str, ...], ...]) -> None:
     (call,) = own_calls(node(scripts), "mocha")
     assert call.before == before
+
+
+@pytest.mark.parametrize(
+    "command",
+    ["pnpm run -r dev:prepare", "pnpm -r dev:prepare", "pnpm -r run dev:prepare", "npm run dev:prepare -ws --if-present"],
+)
+def test_what_is_built_first_in_all_members(command: str) -> None:
+    def member(name: str, *needs: str, scripts: dict[str, str]) -> Project:
+        package = {"name": name, "scripts": scripts}
+        return Project(
+            node=NodeProject(directory=f"packages/{name}", manager="pnpm", package=package, dependencies=frozenset(needs))
+        )
+
+    prepare = {"dev:prepare": "x"}
+    parts = (
+        member("app", "lib", scripts=prepare),
+        member("core", scripts=prepare),
+        member("docs", scripts={}),
+        member("lib", "core", scripts=prepare),
+    )
+    top = node({"test": f"{command} && pnpm run -r lint && mocha"})
+    (call,) = in_members(own_calls(top, "mocha"), Project(node=top, parts=parts))
+    folders = [words[1] for words in call.before]
+    assert folders == ["--prefix=packages/core", "--prefix=packages/lib", "--prefix=packages/app"]
+    assert {(words[0], *words[2:]) for words in call.before} == {("npm", "run", "--silent", "dev:prepare")}
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,9 @@ PROJECT = Project(python=PythonProject(manager="uv"), node=NodeProject(directory
         "web/a.tsx",
         "lib/build.py",
         "web/index.mjs",
+        "web/src/latest.js",
+        "web/contest.js",
+        "web/src/bench.js",
     ],
 )
 def test_product_code(path: str) -> None:
@@ -36,7 +39,8 @@ def test_product_code(path: str) -> None:
         "noxfile.py", "docs/conf.py", "scripts/release.py", "web/src/a.test.ts", "web/src/__tests__/a.ts",
         "web/vitest.config.ts", "web/types.d.ts", "web/docs/a.js",
         "README.md", "web/.eslintrc.cjs", "benchmarks/a.py", "testing/a.py",
-        "typing_tests/a.py", "web/typing-examples/a.ts",
+        "typing_tests/a.py", "web/typing-examples/a.ts", "web/test.js", "web/tests.ts", "web/src/test.mjs", "web/a-test.js",
+        "web/a_test.cjs", "web/test-a.js", "web/benchmark.js", "web/gulpfile.js", "bench.py",
     ],
 )  # fmt: skip
 def test_not_product_code(path: str) -> None:

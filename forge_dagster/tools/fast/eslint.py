@@ -45,6 +45,10 @@ _ALONE = frozenset(
 )
 _DEFAULT_CONFIGURATION = Path(__file__).with_name("eslint.config.mjs")
 
+_OLD_NODE_MODULES = {"DISABLE_V8_COMPILE_CACHE": "1"}
+"""ESLint up to 7 loads modules through v8-compile-cache, which takes every one for CommonJS; from 20.19 on, Node resolves a
+`require` to a module where a package says "module-sync" (nodejs.org, "Conditional exports"), and ESLint crashes in it."""
+
 
 class Eslint(BaseModel):
     """The adapter."""
@@ -76,7 +80,7 @@ class Eslint(BaseModel):
         own = _script(request)
         arguments = own.arguments if own is not None else ()
         options, targets = kept(arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
-        environment = {"NO_COLOR": "1", "FORCE_COLOR": "0"}
+        environment = {"NO_COLOR": "1", "FORCE_COLOR": "0", **_OLD_NODE_MODULES}
         if self.chosen(request.project) is None:
             options = ["--config", str(_DEFAULT_CONFIGURATION)]
             environment["FORGE_ESLINT_HOME"] = str(request.executable.parents[2])

@@ -9,6 +9,7 @@ from forge_dagster.domain.project import Project
 from forge_dagster.domain.sources import SOURCE_ENDINGS
 from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tests.built_first import in_members
 from forge_dagster.tools.tests.own_calls import OwnCall, own_calls
 
 COVERAGE = "coverage/coverage-final.json"
@@ -45,7 +46,8 @@ def directory(request: ToolRequest) -> Path:
 
 def calls_of(request: ToolRequest, runner: str) -> tuple[OwnCall, ...]:
     """How the runner is called: as the repository's scripts do, else plainly, once."""
-    return own_calls(request.project.node, runner, gate=request.selection.gate) or (OwnCall(),)
+    found = own_calls(request.project.node, runner, gate=request.selection.gate)
+    return in_members(found, request.project) or (OwnCall(),)
 
 
 def applies(request: ToolRequest) -> bool:
@@ -76,9 +78,11 @@ def command(
 ) -> Command:
     """The command, with the variables that the script sets, CI=1, and the seed for fast-check.
 
-    NO_COLOR is not set: suites that test colours fail with it.
+    NO_COLOR is not set: suites that test colours fail with it. FORCE_COLOR is where the repository's workflows set it.
     """
-    variables = {name: _REFERENCE.sub("", value) for name, value in own.variables.items()}
+    node = request.project.node
+    variables = {"FORCE_COLOR": "1"} if node is not None and node.forces_colours else {}
+    variables |= {name: _REFERENCE.sub("", value) for name, value in own.variables.items()}
     variables |= {"CI": "1", **(more or {})}
     seed = request.selection.seed
     if seed is not None and seeded:

@@ -38,6 +38,9 @@ _LAUNCHERS = frozenset({"node", "tsx", "ts-node", "ts-node-esm", "esr", "sucrase
 _HOSTS = frozenset({"react-scripts", "kcd-scripts", "craco", "tsdx"})
 """Programs whose command `test` is jest with a configuration of theirs."""
 _DELEGATES = frozenset({"turbo", "lerna", "nx", "wsrun", "ultra", "moon", "rush"})
+EVERYWHERE = "in all members"
+"""In the place of a program's name: a script that all members of the workspace run."""
+_IN_ALL = frozenset({"-r", "--recursive", "--workspaces", "-ws", "--if-present", "--parallel", "--stream"})
 _DELEGATED = frozenset({"-r", "--recursive", "--workspaces", "-ws", "--ws", "--filter", "-F", "workspaces"})
 
 
@@ -187,11 +190,20 @@ def _before(node: NodeProject, call: OwnCall, runner: str) -> tuple[tuple[str, .
             _, rest = bare(words)
             if not rest or _name(rest[0]) in {call.script, *_WRAPPERS} or _taken_apart(rest, runner) is not None:
                 break
-            if rest[0] in scripts and len(rest) == 1 and len(words) > 1 and _BUILD.search(rest[0]):
+            everywhere = _done_everywhere(rest)
+            if everywhere and _BUILD.search(everywhere):
+                found.append((EVERYWHERE, everywhere))
+            elif rest[0] in scripts and len(rest) == 1 and len(words) > 1 and _BUILD.search(rest[0]):
                 found.append(("npm", "run", "--silent", rest[0]))
             elif _name(rest[0]) in _BUILDERS and "--noEmit" not in rest:
                 found.append(rest)
     return tuple(dict.fromkeys(found))[:_MOST_CALLS]
+
+
+def _done_everywhere(words: Sequence[str]) -> str:
+    """The script that a package manager is to run in all members of the workspace; "" where it is not."""
+    names = [word for word in words if word not in _IN_ALL and word != "run"]
+    return names[0] if len(names) == 1 and len(names) < len(words) and not names[0].startswith("-") else ""
 
 
 def _calls(node: NodeProject, script: str, runner: str) -> Iterator[OwnCall]:

@@ -7,6 +7,7 @@ pytest-cov without the tests' names ("tests/test_a.py"; "" is code that an impor
 
 from __future__ import annotations
 
+import ast
 import json
 import os
 import sys
@@ -32,13 +33,32 @@ def main() -> None:
         if name is None:
             continue
         contexts = data.contexts_by_lineno(name)
-        executed = set(data.lines(name) or ())
-        found[path] = {
-            line: sorted({context.partition("::")[0] if "::" in context else "" for context in contexts.get(line, ())} or {""})
-            for line in lines
-            if line in executed
-        }
+        begins = first_lines(name)
+        tests: dict[int, set[str]] = {}
+        for line in data.lines(name) or ():
+            files = {context.partition("::")[0] if "::" in context else "" for context in contexts.get(line, ())} or {""}
+            for each in {line, begins.get(line, line)}:
+                tests.setdefault(each, set()).update(files)
+        found[path] = {line: sorted(tests[line]) for line in lines if line in tests}
     json.dump({"schema": SCHEMA, "files": found}, sys.stdout)
+
+
+def first_lines(path: str) -> dict[int, int]:
+    """Line -> the first one of the statement that it belongs to, without the statements inside.
+
+    Of an `if (` with its condition on the lines below, Python executes none but those.
+    """
+    try:
+        with open(path, "rb") as file:  # noqa: PTH123
+            tree = ast.parse(file.read())
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError):
+        return {}
+    found: dict[int, int] = {}
+    for node in ast.walk(tree):  # what is inside comes after what it is in
+        if isinstance(node, ast.stmt):
+            for line in range(node.lineno, (node.end_lineno or node.lineno) + 1):
+                found[line] = node.lineno
+    return found
 
 
 if __name__ == "__main__":

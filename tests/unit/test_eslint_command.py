@@ -1,0 +1,26 @@
+"""How eslint is started."""
+
+from pathlib import Path
+
+from forge_dagster.domain.changes import Change
+from forge_dagster.domain.policy import Policy
+from forge_dagster.domain.project import NodeProject, Project
+from forge_dagster.ports import ToolRequest
+from forge_dagster.tools.fast.eslint import ADAPTER
+
+
+def test_old_releases_load_modules_as_node_does() -> None:
+    """ESLint 7 on Node 20.19 and later: v8-compile-cache takes every module for CommonJS."""
+    node = NodeProject(manager="npm", package={"scripts": {"lint": "eslint ."}}, dependencies=frozenset({"eslint"}))
+    request = ToolRequest(
+        root=Path("/w"),
+        project=Project(files=("index.js",), node=node),
+        change=Change(repository="o/r"),
+        policy=Policy(),
+        environment=None,
+        executable=Path("/w/node_modules/.bin/eslint"),
+        version="7.32.0",
+        report=Path("/r"),
+    )
+    (command,) = ADAPTER.commands(request)
+    assert command.environment["DISABLE_V8_COMPILE_CACHE"] == "1"
