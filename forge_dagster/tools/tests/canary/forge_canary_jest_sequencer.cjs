@@ -11,7 +11,7 @@ const FILE = path.join(__dirname, "forge_canary_jest.cjs");
 const MOST = 10;
 const JEST_RUNNER = /[\\/]jest-runner[\\/]/;
 const core = Object.keys(require.cache).find((file) => /[\\/]@jest[\\/]core[\\/]/.test(file));
-const theirs = createRequire(core);
+const theirs = createRequire(core ?? process.argv[1]);
 const plain = (loaded) => loaded?.default ?? loaded;
 const jests = plain(theirs("@jest/test-sequencer"));
 
@@ -41,7 +41,7 @@ module.exports = class ForgeSequencer extends jests {
   }
 
   async sort(tests) {
-    const Theirs = await own(process.cwd());
+    const Theirs = await own(process.cwd()).catch(() => jests);
     this.inner = Theirs === jests ? undefined : new Theirs(this.given);
     const sorted = await (this.inner ? this.inner.sort(tests) : super.sort(tests));
     const contexts = new Set([...sorted].map(({ context }) => context).filter(({ config }) => JEST_RUNNER.test(config.runner)));
