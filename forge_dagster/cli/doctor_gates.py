@@ -19,7 +19,7 @@ _STYLES = {Proof.PROVEN: "good", Proof.NOT_PROVEN: "bad", Proof.CANNOT: "dim"}
 def command(path: Path, *, home: Path | None, only: Collection[str], as_json: bool) -> None:
     """Prove the gates of the repository at `path`, as it is at HEAD. Raises UsageError, ConfigurationError, WorkspaceError.
 
-    Ends with 0 where no gate let its fault through, else with 3.
+    Ends with 0 where gates found their faults and none let its own through or broke down, else with 3.
     """
     from forge_dagster import registry
     from forge_dagster.bootstrap import local_check
@@ -46,12 +46,16 @@ def command(path: Path, *, home: Path | None, only: Collection[str], as_json: bo
 def _write(terminal: Terminal, proofs: Collection[Proved]) -> None:
     for one in proofs:
         terminal.line(_line(terminal, one))
-        if one.proof is Proof.NOT_PROVEN:
+        if one.is_alarm:
             terminal.line(f"  {'':36} -> {advice(one)}")
     numbers = {proof: sum(one.proof is proof for one in proofs) for proof in Proof}
     cannot = f"  {numbers[Proof.CANNOT]} could not be asked" if numbers[Proof.CANNOT] else ""
+    broken = sum(one.errored for one in proofs)
     if numbers[Proof.NOT_PROVEN]:
         what = f"{count(numbers[Proof.NOT_PROVEN], 'planted fault')} got through"
+        terminal.line(f"{terminal.style(what, 'bad')}{cannot}")
+    elif broken:
+        what = f"{count(broken, 'gate')} broke down"
         terminal.line(f"{terminal.style(what, 'bad')}{cannot}")
     else:
         what = f"{count(numbers[Proof.PROVEN], 'planted fault')} found, none got through"

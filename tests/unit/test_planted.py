@@ -300,7 +300,10 @@ def test_only_an_error_in_the_planted_lines_proves_a_gate(result: GateResult, pr
     one = proved(FAULT, PLACES, result, speaks=SPEAKS)
     assert one.proof is proof
     assert one.reason or proof is Proof.PROVEN
-    assert all_proven([one]) is (proof is not Proof.NOT_PROVEN)
+    assert all_proven([one]) is (proof is Proof.PROVEN)
+    assert all_proven([one, Proved(gate="unit", proof=Proof.PROVEN)]) is not one.is_alarm
+    broke_down = any(run.outcome is Outcome.ERRORED for run in result.tools) or result.outcome is Outcome.ERRORED
+    assert one.errored is broke_down
 
 
 def test_a_tool_that_said_nothing_beside_one_that_found_it_is_named() -> None:
@@ -329,6 +332,8 @@ def test_the_nightly_result_is_the_machinerys_fault_where_a_fault_got_through() 
     silent = Proved(gate="sca", proof=Proof.CANNOT, reason="no mirror")
     assert proof_result([fine, silent]).outcome is Outcome.PASSED
     assert proof_result([silent]).outcome is Outcome.SKIPPED
+    broken = proof_result([fine, silent.model_copy(update={"errored": True})])
+    assert (broken.outcome, broken.findings[0].rule) == (Outcome.ERRORED, "not-proven-sca")
     red = proof_result([fine, silent, through])
     assert (red.outcome, red.findings_total) == (Outcome.ERRORED, 1)
     assert "gate unit (python) passed in spite of" in red.findings[0].message

@@ -42,7 +42,14 @@ class Proved(BaseModel):
     found_by: tuple[str, ...] = ()
     warned_by: tuple[str, ...] = ()
     """Tools that told of it and let it pass, as the repository weighs it."""
+    errored: bool = False
+    """CANNOT, because the gate broke down over the copy: it lets nothing pass, and proves nothing."""
     duration_s: float = 0.0
+
+    @property
+    def is_alarm(self) -> bool:
+        """Whether something has to be done about this gate."""
+        return self.errored or self.proof is Proof.NOT_PROVEN
 
 
 def unproved(one: Unplanted) -> Proved:
@@ -67,12 +74,14 @@ def proved(
     if result.outcome is Outcome.FAILED and by:
         return _proved(fault, result, Proof.PROVEN, _also(fault, result, by, speaks), by)
     if result.outcome in (Outcome.ERRORED, Outcome.SKIPPED, Outcome.NOT_RUN):
-        return _proved(fault, result, Proof.CANNOT, f"{result.outcome.value}: {result.reason or result.summary}")
+        said = _proved(fault, result, Proof.CANNOT, f"{result.outcome.value}: {result.reason or result.summary}")
+        return said.model_copy(update={"errored": result.outcome is Outcome.ERRORED})
     runs = _of_language(fault, result.tools, speaks)
     answered = [run for run in runs if run.outcome in (Outcome.PASSED, Outcome.FAILED)]
     if result.tools and not answered:
         silent = "; ".join(f"{run.tool} {run.outcome.value}: {run.reason}" for run in runs) or "no tool of it ran here"
-        return _proved(fault, result, Proof.CANNOT, silent)
+        said = _proved(fault, result, Proof.CANNOT, silent)
+        return said.model_copy(update={"errored": any(run.outcome is Outcome.ERRORED for run in runs)})
     warned = tuple(dict.fromkeys(finding.tool for finding in told))
     if warned:
         reason = f"{', '.join(warned)} only warns of {fault.what}, and warnings pass here"
@@ -130,8 +139,9 @@ def in_order(proofs: Iterable[Proved]) -> tuple[Proved, ...]:
 
 
 def all_proven(proofs: Iterable[Proved]) -> bool:
-    """Whether no gate let its fault through. One that could not be asked is no proof, and no alarm either."""
-    return all(one.proof is not Proof.NOT_PROVEN for one in proofs)
+    """Whether some gate found its fault, and none let it through or broke down. One that does not apply is no alarm."""
+    listed = tuple(proofs)
+    return any(one.proof is Proof.PROVEN for one in listed) and not any(one.is_alarm for one in listed)
 
 
 def alarm(one: Proved) -> Finding:
@@ -148,12 +158,13 @@ def alarm(one: Proved) -> Finding:
 
 
 def proof_result(proofs: Iterable[Proved]) -> GateResult:
-    """What a nightly run says: ERRORED where a gate let its fault through, since then it is the machinery that is at fault."""
+    """What a nightly run says: ERRORED where a gate let its fault through or broke down: the machinery is at fault."""
     listed = tuple(proofs)
     numbers = Counter(one.proof for one in listed)
-    alarms = [one for one in listed if one.proof is Proof.NOT_PROVEN]
+    alarms = [one for one in listed if one.is_alarm]
     reason = (
-        f"{numbers[Proof.PROVEN]} planted faults found, {len(alarms)} got through, {numbers[Proof.CANNOT]} could not be asked"
+        f"{numbers[Proof.PROVEN]} planted faults found, {numbers[Proof.NOT_PROVEN]} got through, "
+        f"{numbers[Proof.CANNOT]} could not be asked"
     )
     outcome = Outcome.PASSED if numbers[Proof.PROVEN] else Outcome.SKIPPED
     if alarms:
@@ -165,6 +176,8 @@ def proof_result(proofs: Iterable[Proved]) -> GateResult:
 
 def advice(one: Proved) -> str:
     """What to do about a gate that is not proven."""
+    if one.errored:
+        return f"see why: forge check --gate {one.gate}"
     tools = "its tool's configuration" if one.language is None else f"the configuration of its {one.language.value} tool"
     return f"look at {tools} (forge check --explain --gate {one.gate}): as it is, the gate would let such a change through"
 
@@ -184,6 +197,7 @@ def proofs_report(*, repository: str, head: str | None, proofs: Iterable[Proved]
                 "proof": one.proof.value,
                 "planted": one.what,
                 "reason": one.reason,
+                "errored": one.errored,
                 "found_by": list(one.found_by),
                 "duration_s": round(one.duration_s, 3),
             }
