@@ -1,6 +1,7 @@
 """Where a tool's program is: the repository's own version first, and never silently another than the one it pins."""
 
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,7 +34,7 @@ def locate(context: GateContext, tool: Tool) -> Located:
     if pin is not None and language is not None:
         return _pinned(context, tool, pin, language)
     own: Environment | None = None
-    if language is not None and (depends or getattr(tool, "needs_environment", True)):
+    if language is not None and (depends or _needs_environment(tool, context.project)):
         own = context.environments.of(language, root=context.root, project=context.project, log=context.log)
         program = own.executable(tool.program)
         if program is not None:
@@ -68,9 +69,14 @@ def _pinned(context: GateContext, tool: Tool, pin: Pin, language: Language) -> L
     if program is None:
         raise ForgeError(f"{tool.name}: {pin.because}, and that brings no program {tool.program}", hint=hint)
     own: Environment | None = None
-    if language is Language.TYPESCRIPT and getattr(tool, "needs_environment", True):
+    if language is Language.TYPESCRIPT and _needs_environment(tool, context.project):
         own = context.environments.of(language, root=context.root, project=context.project, log=context.log)
     return Located(executable=program, version=box.versions.get(tool.package, ""), environment=box, repository=own)
+
+
+def _needs_environment(tool: Tool, project: Project) -> bool:
+    loads: Callable[[Project], bool] | None = getattr(tool, "loads_packages", None)
+    return bool(getattr(tool, "needs_environment", True)) or (loads is not None and loads(project))
 
 
 def depends_on(project: Project, language: Language, package: str) -> bool:

@@ -3,6 +3,7 @@
 A tool may say more about itself than the Protocol asks:
 `needs_environment` (default True): whether it is of no use without the repository's own environment; one that does without is
 taken from there only where the repository depends on it, so that a default tool costs no installation.
+`loads_packages(project)`: whether it needs that environment all the same, since its configuration is code or names packages.
 `shared_cache` (default False): whether its cache holds nothing of a repository, and may serve all of them.
 `rival(project)`: a tool of its kind that the repository uses and Forge cannot run, so that no default is imposed.
 `follow_up`: a second round of commands (ports.FollowUp); with `follow_up_may_crash` (default False) one that crashes or hangs

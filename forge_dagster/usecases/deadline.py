@@ -11,16 +11,20 @@ from forge_dagster.ports import Clock, Command, ProcessResult, Run
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Deadline:
-    """A Run whose commands all end by `at` (Clock.monotonic seconds), whatever longer limit they name themselves."""
+    """A Run whose commands all end by `at` (Clock.monotonic seconds), whatever longer limit they name themselves.
+
+    `more` are seconds by which that is later, as known by now: what was waited for environments.
+    """
 
     inner: Run
     clock: Clock
     at: float
+    more: Callable[[], float] = lambda: 0.0
 
     @property
     def left(self) -> float:
         """Seconds until the limit, negative once it is over."""
-        return self.at - self.clock.monotonic()
+        return self.at + self.more() - self.clock.monotonic()
 
     def run(self, command: Command, *, log: Callable[[str], None] | None = None) -> ProcessResult:
         """As Run.run; a command that would begin after the limit is not started and ended "timeout"."""

@@ -31,6 +31,7 @@ from forge_dagster.ports import (
 from forge_dagster.usecases.deadline import Deadline, limited
 from forge_dagster.usecases.evidence import keep_result
 from forge_dagster.usecases.flaky import remembered
+from forge_dagster.usecases.preparation import Preparation
 from forge_dagster.usecases.remember import Memory
 from forge_dagster.workspace.circumstances import circumstances
 from forge_dagster.workspace.contents import tree_contents
@@ -168,7 +169,8 @@ def gate_context(
 
 
 def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
-    """Judge by one gate under its policy: switched off, time limit, duration, and faults turned into ERRORED.
+    """Judge by one gate under its policy: switched off, time limit, duration, and faults turned into ERRORED. The limit is for
+    what the gate does itself, not for the environments that it waits for.
 
     Raises only Interrupted (the run was cancelled).
     """
@@ -183,16 +185,18 @@ def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
         reason = f'this installation of Forge has no gate "{context.gate}"\n  -> install Forge again'
         return gate_result(context.gate, Outcome.ERRORED, reason=reason)
     begun = context.clock.monotonic()
-    run = Deadline(inner=context.run, clock=context.clock, at=begun + section.timeout)
+    prepared = Preparation(context.environments, context.clock)
+    run = Deadline(inner=context.run, clock=context.clock, at=begun + section.timeout, more=lambda: prepared.seconds)
     try:
-        result = gate.examine(replace(context, run=run))
+        result = gate.examine(replace(context, run=run, environments=prepared))
     except (Superseded, Interrupted):
         raise
     except Exception as error:  # noqa: BLE001 - every fault of the machinery becomes an answer
         result = _errored(context.gate, error, context.log)
     elapsed = context.clock.monotonic() - begun
     result = context.redaction.value(result)
-    return limited(result, elapsed_s=elapsed, limit_s=section.timeout).model_copy(update={"duration_s": elapsed})
+    result = limited(result, elapsed_s=elapsed - prepared.seconds, limit_s=section.timeout)
+    return result.model_copy(update={"duration_s": elapsed})
 
 
 def _conflicting(gate: str, error: Conflict) -> GateResult:

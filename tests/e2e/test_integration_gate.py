@@ -1,7 +1,6 @@
 """The gate integration with a real PostgreSQL and a real application: every seeded fault is found, every clean twin passes."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -64,23 +63,6 @@ PROJECT: Files = {
 POLICY = '[services.db]\nkind = "postgres"\nsetup = [["python", "migrate.py"]]\n'
 DEPLOY = '[deploy]\ncommand = ["python3", "app.py"]\n'
 API: Files = {"app.py": GOOD, "openapi.yaml": DOCUMENT}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="test-integration")
-    yield run
-    run.stop()
 
 
 class Bench(GateBench):

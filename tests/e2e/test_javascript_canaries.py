@@ -1,37 +1,16 @@
 """The test that must fail, added to the runs of real JavaScript runners: honest suites pass as before, liars are found."""
 
 import re
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from forge_dagster.domain.outcomes import Outcome
-from forge_dagster.workspace.environments import LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
 from tests.support.gate_bench import Files, GateBench
 from tests.support.javascript_liars import CLEAN, lie
 
 pytestmark = pytest.mark.slow
 
 _CANARY = re.compile(r"\btest_[0-9a-f]{12}\b")
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def bench(home: Path, place: Path) -> Iterator[GateBench]:
-    run = ProcessRun(home=None, run_id="test-canaries")
-    yield GateBench(place, run, LocalEnvironments(home, run, domain="change"))
-    run.stop()
 
 
 @pytest.mark.parametrize("tool", CLEAN)

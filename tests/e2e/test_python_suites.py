@@ -1,13 +1,8 @@
 """Reruns, unittest, properties, snapshots and what is left to the gate integration, with the real runners of Python tests."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
-from forge_dagster.workspace.environments import LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
 from tests.fakes.machine import NoEnvironments
 from tests.support.gate_bench import Files, GateBench
 
@@ -30,28 +25,6 @@ AMBR = "# serializer version: 1\n# name: test_total\n  3\n# ---\n"
 OBSOLETE = f"{AMBR}# name: test_total_of_nothing\n  0\n# ---\n"
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="python-suites")
-    yield run
-    run.stop()
-
-
-@pytest.fixture
-def bench(home: Path, place: Path, run: ProcessRun) -> GateBench:
-    return GateBench(place, run, LocalEnvironments(home, run, domain="change"))
 
 
 # --- reruns ------------------------------------------------------------------------------------------------------------

@@ -12,12 +12,12 @@ from forge_dagster.domain.changes import Attempt, Change, ChangedFile
 from forge_dagster.domain.graph import Job
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy, parse_policy
-from forge_dagster.domain.project import Project
+from forge_dagster.domain.project import Language, Project
 from forge_dagster.domain.redaction import Redaction
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, Interrupted, Superseded, ToolError, WorkspaceError
-from forge_dagster.ports import Attestation, Checkout, Command, GateContext, ProcessResult, Services
+from forge_dagster.ports import Attestation, Checkout, Command, Environment, GateContext, ProcessResult, Services
 from forge_dagster.usecases.deadline import Deadline, limited, span
 from forge_dagster.usecases.examine import artifact_intact, examine, examine_gate, gate_context
 from tests.fakes.machine import IdleRun, NoEnvironments, StillClock
@@ -137,6 +137,32 @@ def test_commands_get_what_is_left_of_the_limit(tmp_path: Path) -> None:
     assert result.outcome is Outcome.ERRORED
     assert result.reason == "timed out after 1m"
     assert result.duration_s == 60.0
+
+
+class SlowEnvironments(NoEnvironments):
+    """Each environment takes 100 s to install."""
+
+    def __init__(self, clock: StillClock) -> None:
+        self.clock = clock
+
+    def toolbox(self, *_: object, **__: object) -> Environment:
+        self.clock.time += 100
+        return Environment(language=Language.PYTHON)
+
+
+def test_waiting_for_environments_is_no_time_of_the_gate(tmp_path: Path) -> None:
+    clock = StillClock()
+    run = SteppingRun(clock, takes=40)
+
+    def act(given: GateContext) -> GateResult:
+        given.environments.toolbox(Language.PYTHON, "ruff", log=given.log)
+        given.run.run(Command(argv=("x",), cwd=tmp_path))
+        return gate_result("lint", Outcome.PASSED)
+
+    given = context(tmp_path, '[gates.lint]\ntimeout = "1m"\n', run=run, clock=clock)
+    result = examine_gate(replace(given, environments=SlowEnvironments(clock)), {"lint": ScriptedGate(act)})
+    assert run.limits == [60.0]
+    assert (result.outcome, result.duration_s) == (Outcome.PASSED, 140.0)
 
 
 def test_waiting_ends_at_the_limit(tmp_path: Path) -> None:

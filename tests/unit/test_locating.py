@@ -112,3 +112,25 @@ def test_forges_own_where_nothing_is_chosen(tmp_path: Path) -> None:
     here = world(tmp_path, python(), "ruff")
     locate(here.context, registry.tools()["ruff"])
     assert here.environments.asked == ["toolbox:ruff"]
+
+
+@pytest.mark.parametrize(
+    ("files", "package", "dependencies", "asked"),
+    [
+        ((".prettierrc.js",), {}, "kcd-scripts", "repository:typescript"),
+        (("prettier.config.mjs",), {}, "", "repository:typescript"),
+        ((), {"prettier": "@acme/prettier-config"}, "", "repository:typescript"),
+        ((".prettierrc",), {}, "prettier-plugin-svelte", "repository:typescript"),
+        ((".prettierrc",), {}, "left-pad", "toolbox:prettier"),
+        ((), {"prettier": {"semi": False}}, "left-pad", "toolbox:prettier"),
+    ],
+)
+def test_a_configuration_that_loads_packages_needs_them_installed(
+    tmp_path: Path, files: tuple[str, ...], package: dict[str, object], dependencies: str, asked: str
+) -> None:
+    node = NodeProject(
+        manager="npm", package=package, dependencies=frozenset(dependencies.split()), configuration_files=frozenset(files)
+    )
+    here = world(tmp_path, Project(files=("a.js", *files), node=node), "prettier")
+    locate(here.context, registry.tools()["prettier"])
+    assert here.environments.asked == [asked]

@@ -64,6 +64,9 @@ _EXCLUDED = "excluded mutation"
 """In the reason why a mutant is ignored: by the configuration, and not by a comment in the code."""
 _SPECIAL = re.compile(r"[\[\](){}!*+@?]")
 
+_FAILED = re.compile(r"not ok \d|[✖✗✘×] |FAIL |● |\d+\) \S")
+"""How TAP, ava, mocha, jest and vitest begin a line that names a failed test."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stryker:
@@ -264,6 +267,9 @@ def _red(output: ToolOutput) -> bool:
 
 def _last_error(output: ToolOutput) -> str:
     lines = [line.strip() for line in text(output.result.stdout[-16_384:] + output.result.stderr[-4_096:]).splitlines()]
+    failed = [line for line in lines if _FAILED.match(line)]
+    if failed:
+        return "; ".join(failed[:5])[:500]
     errors = [line for line in lines if "ERROR" in line]
     return (" ".join(lines[lines.index(errors[0]) :]) if errors else complaint(output))[:500]
 

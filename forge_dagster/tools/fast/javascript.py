@@ -33,3 +33,11 @@ def other_node_tool(project: Project, programs: Iterable[str]) -> str | None:
         if sign is not None:
             return f"{name}: {sign}"
     return None
+
+
+def configured_by_code(project: Project, stem: str) -> bool:
+    """Whether there is a configuration that Node loads, `stem`.js and the like, which may import any package."""
+    node = project.node
+    names = node.configuration_files if node is not None else frozenset()
+    known = {path for path in project.files if "/" not in path} | names
+    return any(f"{stem}{ending}" in known for ending in (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts"))

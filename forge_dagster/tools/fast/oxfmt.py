@@ -16,7 +16,7 @@ from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.evidence import node_sign
 from forge_dagster.tools.fast.formatting import unformatted
-from forge_dagster.tools.fast.javascript import node_directory
+from forge_dagster.tools.fast.javascript import configured_by_code, node_directory
 from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
 from forge_dagster.tools.scripts import invocations, kept
 
@@ -56,6 +56,10 @@ class Oxfmt(BaseModel):
     def chosen(self, project: Project) -> str | None:
         """By a script, its configuration, its hook, or as a declared dependency."""
         return node_sign(project, package="oxfmt", program="oxfmt", files=_CONFIGURATION, hooks=("oxfmt",))
+
+    def loads_packages(self, project: Project) -> bool:
+        """Where its configuration is code."""
+        return configured_by_code(project, "oxfmt.config")
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """One command; none in an empty repository."""

@@ -20,7 +20,7 @@ from forge_dagster.tools.diffs import first_change
 from forge_dagster.tools.evidence import node_sign
 from forge_dagster.tools.fast.biome_format import ADAPTER as BIOME_FORMAT
 from forge_dagster.tools.fast.formatting import unformatted
-from forge_dagster.tools.fast.javascript import SOURCES, node_directory, other_node_tool
+from forge_dagster.tools.fast.javascript import SOURCES, configured_by_code, node_directory, other_node_tool
 from forge_dagster.tools.fast.oxfmt import ADAPTER as OXFMT
 from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
 from forge_dagster.tools.scripts import Invocation, invocations, kept
@@ -88,6 +88,14 @@ class Prettier(BaseModel):
         if sign is not None or any(other.chosen(project) is not None for other in (OXFMT, BIOME_FORMAT)):
             return sign  # the others read a .prettierignore too, and a mere dependency may be there for something else
         return node_sign(project, package="prettier", program="prettier", files=(".prettierignore",))
+
+    def loads_packages(self, project: Project) -> bool:
+        """Where its configuration is code or is a package's, or where a package for it is a dependency (a plugin)."""
+        node = project.node
+        if node is None or self.chosen(project) is None:
+            return False
+        shared = isinstance(node.package.get("prettier"), str) or any("prettier" in name for name in node.dependencies)
+        return shared or any(configured_by_code(project, stem) for stem in (".prettierrc", "prettier.config"))
 
     def rival(self, project: Project) -> str | None:
         """A formatter the repository uses that Forge cannot run."""
