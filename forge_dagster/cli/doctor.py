@@ -1,12 +1,40 @@
-"""`forge doctor`: what this machine has, what Forge needs, and what to do about the difference."""
+"""`forge doctor`: what this machine has and lacks, and what to do about it; with `--gates`: whether gates can fail."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from forge_dagster.cli.options import AsFormat, Format, Home
 
 
-def command(home: Home = None, form: AsFormat = Format.TEXT) -> None:
-    """Check this machine: versions, home, disk, ports, proxy. Exit code 3 when something needed is missing."""
+def command(
+    path: Annotated[Path | None, typer.Argument(help="With --gates: the repository (default: the current folder).")] = None,
+    home: Home = None,
+    form: AsFormat = Format.TEXT,
+    gates: Annotated[
+        bool,
+        typer.Option("--gates", help="Plant a fault for each gate in a scratch copy of PATH; each gate has to find its own."),
+    ] = False,
+    gate: Annotated[list[str] | None, typer.Option(metavar="GATE", help="With --gates: only this gate (repeatable).")] = None,
+) -> None:
+    """Check this machine: versions, home, disk, ports, proxy. Exit code 3 when something needed is missing.
+
+    With --gates: exit code 3 when a gate lets its planted fault through.
+    """
+    from forge_dagster.errors import UsageError
+
+    if gates or gate:
+        from forge_dagster.cli import doctor_gates
+
+        doctor_gates.command(path or Path(), home=home, only=tuple(gate or ()), as_json=form is Format.JSON)
+        return
+    if path is not None:
+        raise UsageError("a path is for the gates of a repository", hint=f"forge doctor --gates {path}")
+    _machine(home, form)
+
+
+def _machine(home: Path | None, form: Format) -> None:
     import json
     import sys
 

@@ -131,6 +131,13 @@ GATES: tuple[GateSpec, ...] = (
         "review", "A reviewer's opinion, asked for by policy; it never blocks and never approves.", cost=2, advisory=True
     ),
     GateSpec(
+        name="proof",
+        stage=Stage.ANALYSIS,
+        jobs=frozenset({Job.NIGHTLY}),
+        cost=3,
+        description="Each gate finds the fault that is planted for it in a scratch copy.",
+    ),
+    GateSpec(
         name="build",
         stage=Stage.PREVIEW,
         waits_for=(*_TESTS, *_ANALYSIS),

@@ -29,6 +29,8 @@ _MOST_FILES = 2_000_000
 _ADVISORIES_OF = "SELECT name, body FROM advisories WHERE ecosystem = ? AND name IN (SELECT value FROM json_each(?))"
 _LOOK_S = 3600.0
 """Seconds after which every file of an unchanged folder is looked at again."""
+_SOME = 500
+"""Advisories that `some_advisories` gives at most."""
 _BUSY_S = 600.0
 """Seconds to wait for another run that reads the same mirror."""
 _TABLES = """
@@ -70,8 +72,7 @@ def advisories_of(
     Raises AdvisoriesUnreadable.
     """
     wanted = sorted({(ecosystem.value, name) for ecosystem, name in packages})
-    name = hashlib.sha256("\0".join(sorted(str(source) for source in sources)).encode("utf-8", "surrogatepass")).hexdigest()
-    place = folder / f"{name[:16]}-{_SCHEMA}.sqlite"
+    place = _place(folder, sources)
     try:
         folder.mkdir(parents=True, exist_ok=True)
         try:
@@ -104,6 +105,25 @@ def _asked(place: Path, sources: Sequence[Path], wanted: Sequence[tuple[str, str
         counts={ecosystem: count for ecosystem, (count, _) in facts.items()},
         newest={ecosystem: newest for ecosystem, (_, newest) in facts.items()},
     )
+
+
+def some_advisories(
+    sources: Sequence[Path], ecosystem: Ecosystem, *, folder: Path, now: float, log: Log = lambda _line: None
+) -> tuple[Advisory, ...]:
+    """Some of what `sources` hold about an ecosystem, each as it is about one package. Raises AdvisoriesUnreadable."""
+    advisories_of(sources, (), folder=folder, now=now, log=log)
+    try:
+        with contextlib.closing(sqlite3.connect(_place(folder, sources), timeout=_BUSY_S)) as database:
+            query = "SELECT body FROM advisories WHERE ecosystem = ? ORDER BY id DESC LIMIT ?"
+            return tuple(_stored(body) for (body,) in database.execute(query, (ecosystem.value, _SOME)))
+    except sqlite3.Error as error:
+        hint = f"remove {folder}"
+        raise AdvisoriesUnreadable(f"the index of the advisories cannot be used ({error})", hint=hint) from error
+
+
+def _place(folder: Path, sources: Sequence[Path]) -> Path:
+    name = hashlib.sha256("\0".join(sorted(str(source) for source in sources)).encode("utf-8", "surrogatepass")).hexdigest()
+    return folder / f"{name[:16]}-{_SCHEMA}.sqlite"
 
 
 def _stored(body: str) -> Advisory:

@@ -28,7 +28,7 @@ from forge_dagster.ports import GateContext, Selection, ToolReport
 Ask = Callable[[GateContext, Choice, Selection], Examined]
 """Runs a tool in another context, such as the base's tree, on such tests."""
 
-_KEPT = 100
+KEPT = 100
 """Answers about bases kept per repository and job."""
 _SCHEMA = "forge.baseline/1"
 _OF_TODAY = frozenset({"sca"})
@@ -120,7 +120,7 @@ class _Base:
 
     def known(self, ask: Ask) -> Baseline:
         """What the tool says of the base, from an earlier run or now."""
-        place = self._place()
+        place = base_place(self.context, self.choice, self.version, self.selection)
         content = kept(place) if place is not None else None
         found = _read(content) if content is not None else None
         if found is not None:
@@ -129,7 +129,7 @@ class _Base:
         found = self._asked(ask)
         if place is not None and not found.problem and not found.infrastructure:
             text = json.dumps({"schema": _SCHEMA, "marks": dict(found.marks)})
-            keep(place, text.encode(), count=_KEPT)
+            keep(place, text.encode(), count=KEPT)
         return found
 
     def _asked(self, ask: Ask) -> Baseline:
@@ -166,19 +166,20 @@ class _Base:
             return Baseline(problem=answer.report.reason or f"{tool.name} gave no answer")
         return baseline(answer.report.findings)
 
-    def _place(self) -> Path | None:
-        """Where the answer is kept: named by all that it depends on."""
-        context, tool = self.context, self.choice.tool
-        if context.cache is None or context.gate in _OF_TODAY:
-            return None
-        project = self.choice.project or context.project
-        digest = None
-        if tool.language is not None:
-            digest = context.environments.digest(tool.language, root=context.root, project=project)
-        forge = importlib.metadata.version("forge-dagster")  # rules of Forge's own ship with it
-        parts = (_SCHEMA, context.change.base_sha, context.gate, tool.name, self.version, digest, self.choice.directory)
-        key = json.dumps([*parts, forge, asdict(self.selection)])
-        return context.cache / "baseline" / f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
+
+def base_place(context: GateContext, choice: Choice, version: str, selection: Selection) -> Path | None:
+    """Where a tool's answer about the base is kept, named by all that it depends on; None where none is."""
+    tool = choice.tool
+    if context.cache is None or context.gate in _OF_TODAY:
+        return None
+    project = choice.project or context.project
+    digest = None
+    if tool.language is not None:
+        digest = context.environments.digest(tool.language, root=context.root, project=project)
+    forge = importlib.metadata.version("forge-dagster")  # rules of Forge's own ship with it
+    parts = (_SCHEMA, context.change.base_sha, context.gate, tool.name, version, digest, choice.directory)
+    key = json.dumps([*parts, forge, asdict(selection)])
+    return context.cache / "baseline" / f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
 
 
 def _read(content: bytes) -> Baseline | None:

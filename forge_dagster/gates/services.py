@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from forge_dagster.domain.openapi import API_DOCUMENT, API_URL, OpenApiDocument, openapi_document
 from forge_dagster.domain.policy_gates import IntegrationSection, ServiceSection
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.domain.services import (
     COMPOSE_FILES,
     COMPOSE_LIMIT,
@@ -42,7 +43,7 @@ class Hidden:
     def blanked(self, text: str) -> str:
         """`text` without them."""
         for secret in tuple(self.known):
-            text = text.replace(secret, "***")
+            text = text.replace(secret, MASK)
         return text
 
 

@@ -41,6 +41,8 @@ _LEFT_OUT = frozenset(
     }
 )
 """Folders that are no part of a tree's sources: history, installed packages and what tools keep."""
+_LENT = frozenset({".bin", ".pnpm", ".store", ".modules.yaml", ".package-lock.json", ".yarn-state.yml"})
+"""What package managers put into node_modules under a name with a dot."""
 _UNTRACKED_FILE, _UNTRACKED_ALL = 32 * 1024 * 1024, 512 * 1024 * 1024
 """Bytes of a file, and of all of them, that are copied though the repository does not track them: generated version files and
 compiled modules are needed, data sets are not."""
@@ -78,11 +80,11 @@ class Lent(Installed):
 
 
 def _packages(modules: Path) -> Iterator[str]:
-    """What lies in a node_modules folder, scopes opened."""
+    """What lies in a node_modules folder, scopes opened, but for what tools keep there (.cache, .vite-temp): they write it."""
     for entry in sorted(modules.iterdir()):
         if entry.name.startswith("@") and entry.is_dir() and not entry.is_symlink():
             yield from (f"{entry.name}/{inner.name}" for inner in sorted(entry.iterdir()))
-        elif entry.name not in (".cache", ".vite", ".vitest"):
+        elif not entry.name.startswith(".") or entry.name in _LENT:
             yield entry.name
 
 

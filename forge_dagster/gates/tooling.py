@@ -12,6 +12,7 @@ ends only that round, for what the first found is a fault already.
 
 import contextlib
 import os
+import shlex
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,8 @@ from forge_dagster.domain.results import GateResult, ToolRun, gate_result
 from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
 from forge_dagster.gates.base_configuration import under_base_configuration
+from forge_dagster.gates.base_suite import under_base_suite
+from forge_dagster.gates.collected_tests import with_collected
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.judging import believed, crash, errored, judged, placed
 from forge_dagster.gates.locating import Located, locate
@@ -47,6 +50,8 @@ from forge_dagster.ports import (
 
 _LOG_LINE = 500
 """Characters of an output line that reach the log; a JSON report is one line of megabytes."""
+_COMMAND_LINE = 4_000
+"""Characters of a command that reach the log; the names of the files that a tool is given come last."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +130,9 @@ def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examin
             return run_tool(there, same, replace(extra, selection=selection, variables=variables))
 
     examined = attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
-    return under_base_configuration(context, choice, examined, ask)
+    examined = under_base_configuration(context, choice, examined, ask)
+    examined = under_base_suite(context, choice, examined, ask, extra.selection)
+    return with_collected(context, choice, examined, ask)
 
 
 def together(gate: str, parts: Sequence[Examined]) -> GateResult:
@@ -271,7 +278,7 @@ def _execute(
 ) -> ToolReport | None:
     """Run `commands`, adding to `outputs`; the report of the first that crashed. Raises Interrupted."""
     for command in commands:
-        context.log(f"{tool.name}$ {' '.join(command.argv)}"[:_LOG_LINE])
+        context.log(f"{tool.name}$ {shlex.join(command.argv)}"[:_COMMAND_LINE])
         ready = sight.given(replace(command, environment={**variables, **command.environment}))
         result = context.run.run(ready, log=lambda line: context.log(f"{tool.name}| {line[:_LOG_LINE]}"))
         if result.ended == "interrupted":

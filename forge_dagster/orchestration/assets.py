@@ -24,6 +24,7 @@ from forge_dagster.orchestration.metadata import (
     attestation_metadata,
     gate_metadata,
     plain,
+    proofs_metadata,
     run_tags,
     verdict_metadata,
 )
@@ -34,6 +35,7 @@ from forge_dagster.orchestration.threads import ALWAYS_RUN
 from forge_dagster.ports import Services
 from forge_dagster.usecases.decide import decide
 from forge_dagster.usecases.examine import examine
+from forge_dagster.usecases.prove_nightly import prove_nightly
 from forge_dagster.usecases.roll_out import check_health, roll_out
 from forge_dagster.usecases.tell_early import told_early
 
@@ -149,7 +151,14 @@ def _check_health(
     return check_health(services, attempt.id, run_id=context.run.run_id, log=log), {}
 
 
-_ACTIONS: dict[str, Action] = {"verdict": _decide, "canary": _roll_out, "health": _check_health}
+def _prove(
+    context: dg.AssetExecutionContext, services: Services, attempt: Attempt, _spec: GateSpec, log: Callable[[str], None]
+) -> tuple[GateResult, Metadata]:
+    result, proofs = prove_nightly(services, attempt.id, run_id=context.run.run_id, log=log)
+    return result, proofs_metadata(proofs)
+
+
+_ACTIONS: dict[str, Action] = {"verdict": _decide, "canary": _roll_out, "health": _check_health, "proof": _prove}
 """Gates that act instead of examining."""
 
 

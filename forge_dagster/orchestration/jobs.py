@@ -13,7 +13,10 @@ DEFAULT_TIME_LIMIT_S = max(TIME_LIMITS_S.values())
 
 _DESCRIPTIONS = {
     Job.CHANGE: "Stages 1 to 6: judge the head of a pull request, and merge it, ask a person, or reject it.",
-    Job.NIGHTLY: "Stages 1 to 3 on the tip of a production branch, every gate asked anew: what changed though no commit did.",
+    Job.NIGHTLY: (
+        "Stages 1 to 3 on the tip of a production branch, every gate asked anew: what changed though no commit did. "
+        "And whether each gate still finds a fault that is planted for it."
+    ),
     Job.RELEASE: "Build, canary and health: bring a commit of an environment's branch to its users, or roll it back.",
 }
 

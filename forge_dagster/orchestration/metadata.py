@@ -11,6 +11,7 @@ from forge_dagster.domain.changes import Attempt
 from forge_dagster.domain.decisions import Verdict
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Severity
+from forge_dagster.domain.planted.proofs import Proved
 from forge_dagster.domain.results import GateResult, ToolRun
 
 MAX_ROWS = 100
@@ -44,6 +45,17 @@ _TOOL_COLUMNS = dg.TableSchema(
         dg.TableColumn("exit_code", "string"),
         dg.TableColumn("chosen_because", "string"),
         dg.TableColumn("reason", "string"),
+    ]
+)
+_PROOF_COLUMNS = dg.TableSchema(
+    columns=[
+        dg.TableColumn("gate", "string"),
+        dg.TableColumn("language", "string"),
+        dg.TableColumn("proof", "string", description="proven; not_proven: the fault got through; cannot: no answer"),
+        dg.TableColumn("planted", "string"),
+        dg.TableColumn("found_by", "string"),
+        dg.TableColumn("reason", "string"),
+        dg.TableColumn("seconds", "float"),
     ]
 )
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+!|<>~&-])")
@@ -114,6 +126,25 @@ def attestation_metadata(digest: str | None) -> Metadata:
         "attestation": dg.MetadataValue.text(f"sha256:{digest}"),
         "verify": dg.MetadataValue.text("forge audit verify"),
     }
+
+
+def proofs_metadata(proofs: Iterable[Proved]) -> Metadata:
+    """What became of the fault that was planted for each gate, as a table."""
+    rows = [
+        dg.TableRecord(
+            {
+                "gate": one.gate,
+                "language": one.language.value if one.language is not None else "",
+                "proof": one.proof.value,
+                "planted": plain(one.what),
+                "found_by": plain(", ".join(one.found_by)),
+                "reason": plain(one.reason),
+                "seconds": round(one.duration_s, 3),
+            }
+        )
+        for one in proofs
+    ]
+    return {"proofs": dg.MetadataValue.table(records=rows, schema=_PROOF_COLUMNS)} if rows else {}
 
 
 def findings_table(findings: Iterable[Finding]) -> dg.TableMetadataValue:

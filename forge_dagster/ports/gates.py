@@ -50,6 +50,7 @@ class Selection:
 
     `only`: nothing but these (empty: all); `without`: not these; `seed`: for property-based tests, so that a run can be
     repeated; `measure`: whether to measure coverage; `gate`: what they are run for ("unit", "property", "integration").
+    `listing`: run none, and report which there are; only a tool that says `lists = True` is asked that.
     """
 
     only: tuple[str, ...] = ()
@@ -57,6 +58,7 @@ class Selection:
     seed: int | None = None
     measure: bool = True
     gate: str = "unit"
+    listing: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,6 +109,8 @@ class ToolReport:
     metrics: Mapping[str, float] = field(default_factory=dict)
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """Name -> report file's name, for later gates (such as "coverage")."""
+    tests: tuple[str, ...] = ()
+    """Ids of the tests there are, where Selection.listing asked for them."""
 
 
 class Tool(Protocol):

@@ -31,6 +31,8 @@ class Command:
     """Files and folders that it sees besides, read-only: environments, programs, rules."""
     writes: tuple[Path, ...] = ()
     """Folders that it may write besides `cwd`: the tree, its report, its cache."""
+    merges: bool = False
+    """Whether git in it has to merge (`git log --remerge-diff`): what that makes goes to its own /tmp, not to the tree."""
     listens: tuple[int, ...] = ()
     """TCP ports on its own loopback that this machine's loopback shall reach as well, once it listens there (a service)."""
     reaches: tuple[int, ...] = ()

@@ -21,6 +21,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.locking import locked
@@ -199,7 +200,7 @@ def _single(programs: Path, data: Path, wanted: Login, run: Run) -> None:
     argv = _unprivileged((str(programs / "postgres"), "--single", "-D", str(data), "postgres"))
     said = _succeeded(run, argv, data.parent, "postgres --single", stdin="\n".join([*lines, ""]).encode())
     if b"ERROR:" in said.stderr or b"FATAL:" in said.stderr:
-        raise WorkspaceError(f"PostgreSQL could not make the database: {_tail(said).replace(wanted.password, '***')}")
+        raise WorkspaceError(f"PostgreSQL could not make the database: {_tail(said).replace(wanted.password, MASK)}")
 
 
 def _await(server: Serving, data: Path, wanted: Login, run: Run, limit_s: float) -> int | None:

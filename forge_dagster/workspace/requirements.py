@@ -148,7 +148,7 @@ def parse_ini(text: str) -> configparser.RawConfigParser:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
     try:
         parser.read_string(text)
-    except configparser.Error:
+    except (configparser.Error, AttributeError):  # the latter for a value below a key that has none (Python's own fault)
         return configparser.RawConfigParser()
     return parser
 

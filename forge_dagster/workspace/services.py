@@ -14,6 +14,7 @@ from pathlib import Path
 
 from forge_dagster.domain.policy_gates import ServiceSection
 from forge_dagster.domain.reach import loopback_ports
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.errors import Interrupted, ServiceFailed, SetupFailed, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.postgres import Login, PortTaken, login, postgres
@@ -196,7 +197,7 @@ class _Starting:
 
     def _blanked(self, text: str) -> str:
         for secret in self.secrets:
-            text = text.replace(secret, "***")
+            text = text.replace(secret, MASK)
         return text
 
 

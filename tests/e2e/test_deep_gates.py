@@ -1,6 +1,6 @@
 """The gates mutation and architecture with their real tools: what they find, leave alone, and cannot judge."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -9,34 +9,10 @@ from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Environment, Environments
-from forge_dagster.workspace.environments import LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
 from tests.support.deep_seeds import CYCLE_FREE, SHIPPING, SHOP, STRONG, TS_SHIPPING, TS_SHOP, TS_STRONG, TS_WEAK, WEAK
 from tests.support.gate_bench import Files, GateBench
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="deep-gates")
-    yield run
-    run.stop()
-
-
-@pytest.fixture
-def bench(home: Path, place: Path, run: ProcessRun) -> GateBench:
-    return GateBench(place, run, LocalEnvironments(home, run, domain="change"))
 
 
 def files_in(root: Path) -> dict[str, bytes]:

@@ -1,12 +1,12 @@
 """The gate integration with a real PostgreSQL and a real application: every seeded fault is found, every clean twin passes."""
 
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forge_dagster.domain.outcomes import Attribution, Outcome
+from forge_dagster.domain.redaction import MASK
 from forge_dagster.domain.results import GateResult
 from forge_dagster.workspace import postgres
 from forge_dagster.workspace.environments import LocalEnvironments
@@ -63,23 +63,6 @@ PROJECT: Files = {
 POLICY = '[services.db]\nkind = "postgres"\nsetup = [["python", "migrate.py"]]\n'
 DEPLOY = '[deploy]\ncommand = ["python3", "app.py"]\n'
 API: Files = {"app.py": GOOD, "openapi.yaml": DOCUMENT}
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="test-integration")
-    yield run
-    run.stop()
 
 
 class Bench(GateBench):
@@ -181,8 +164,8 @@ class TestDatabase:
         bench.plant(PROJECT, {"tests/integration/test_price.py": tells}, policy=POLICY)
         result = bench.integration()
         assert result.outcome is Outcome.FAILED
-        assert "postgresql://forge:***@127.0.0.1:" in result.findings[0].message
-        assert not any("postgresql://forge:" in line and ":***@" not in line for line in bench.log)
+        assert f"postgresql://{MASK}@127.0.0.1:" in result.findings[0].message
+        assert not any("postgresql://" in line and f"{MASK}@" not in line for line in bench.log)
 
     def test_a_query_that_never_ends_ends_with_the_gate(self, bench: Bench) -> None:
         busy = (

@@ -3,14 +3,13 @@ that serves its own OpenAPI document.
 """
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from forge_dagster.domain.outcomes import Attribution, Outcome
 from forge_dagster.domain.results import GateResult
-from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun
 from forge_dagster.workspace.reaping import start_time
 from forge_dagster.workspace.services import LocalServices
@@ -23,28 +22,6 @@ needs_redis = pytest.mark.skipif(
 )
 
 Examine = Callable[[], GateResult]
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="test-integration-services")
-    yield run
-    run.stop()
-
-
-@pytest.fixture
-def bench(home: Path, place: Path, run: ProcessRun) -> GateBench:
-    return GateBench(place, run, LocalEnvironments(home, run, domain="change"))
 
 
 @pytest.fixture

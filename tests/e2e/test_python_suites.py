@@ -1,13 +1,8 @@
 """Reruns, unittest, properties, snapshots and what is left to the gate integration, with the real runners of Python tests."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
-from forge_dagster.workspace.environments import LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
 from tests.fakes.machine import NoEnvironments
 from tests.support.gate_bench import Files, GateBench
 
@@ -30,28 +25,6 @@ AMBR = "# serializer version: 1\n# name: test_total\n  3\n# ---\n"
 OBSOLETE = f"{AMBR}# name: test_total_of_nothing\n  0\n# ---\n"
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="python-suites")
-    yield run
-    run.stop()
-
-
-@pytest.fixture
-def bench(home: Path, place: Path, run: ProcessRun) -> GateBench:
-    return GateBench(place, run, LocalEnvironments(home, run, domain="change"))
 
 
 # --- reruns ------------------------------------------------------------------------------------------------------------
@@ -239,6 +212,14 @@ def test_a_unittest_suite_is_run_and_measured(bench: GateBench) -> None:
     coverage = bench.examine("coverage")
     assert coverage.outcome is Outcome.FAILED
     assert ("shop/price.py", 3, "uncovered-lines") in {(f.file, f.line, f.rule) for f in coverage.findings}
+
+
+def test_a_unittest_suite_whose_assertions_were_taken_away_is_found(bench: GateBench) -> None:
+    taken = "import unittest\n\nunittest.TestCase.assertEqual = lambda *_: None\n"
+    bench.plant(UNITTEST, {"tests/__init__.py": taken, "shop/price.py": "def total(prices):\n    return 0\n"})
+    result = bench.examine("unit")
+    assert result.outcome is Outcome.FAILED, result.reason
+    assert [finding.rule for finding in result.findings] == ["canary-survived"]
 
 
 def test_unittest_as_the_repository_s_own_command_says(bench: GateBench) -> None:

@@ -1,6 +1,7 @@
 """The sandbox: what a process of a change sees, writes, reaches and leaves behind."""
 
 import contextlib
+import dataclasses
 import os
 import socket
 import subprocess
@@ -126,6 +127,29 @@ def test_a_linked_work_tree_finds_its_repository(run: ProcessRun, tmp_path: Path
     subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "first"], check=True)
     subprocess.run([*git, "worktree", "add", "-q", str(linked)], check=True)
     assert said(run, "git log --format=%s", linked) == "first\n"
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_git_can_merge_where_a_command_says_so_and_leaves_nothing(run: ProcessRun, tmp_path: Path, linked: bool) -> None:
+    tree = tmp_path / "main"
+    git = ["git", "-C", str(tree), "-c", "user.name=x", "-c", "user.email=x@example.org"]
+    subprocess.run(["git", "init", "-q", "-b", "main", str(tree)], check=True)
+    for branch, text in (("main", "a\nb\nc\n"), ("one", "1\nb\nc\n"), ("two", "a\nb\n2\n")):
+        if branch != "main":
+            subprocess.run([*git, "checkout", "-q", "-b", branch, "main"], check=True)
+        (tree / "file").write_text(text)
+        subprocess.run([*git, "add", "."], check=True)
+        subprocess.run([*git, "commit", "-q", "-m", branch], check=True)
+    subprocess.run([*git, "merge", "-q", "--no-edit", "one"], check=True)
+    if linked:
+        subprocess.run([*git, "worktree", "add", "-q", str(tmp_path / "linked")], check=True)
+        tree = tmp_path / "linked"
+    before = sorted(path for path in (tmp_path / "main/.git/objects").rglob("*"))
+    asks = Command(argv=("git", "log", "-1", "--remerge-diff", "--format=merge %p"), cwd=tree)
+    assert run.run(asks).exit_code == 128
+    answer = run.run(dataclasses.replace(asks, merges=True))
+    assert (answer.exit_code, answer.stdout.decode().split()[0]) == (0, "merge"), answer.stderr
+    assert sorted(path for path in (tmp_path / "main/.git/objects").rglob("*")) == before
 
 
 def test_there_is_no_network(run: ProcessRun, tree: Path) -> None:

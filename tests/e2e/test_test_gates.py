@@ -1,13 +1,10 @@
 """The gates unit and coverage with real pytest and real vitest: every seeded fault is found, every clean twin passes."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from forge_dagster.domain.outcomes import Outcome, Severity
-from forge_dagster.workspace.environments import LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
 from tests.fakes.machine import NoEnvironments
 from tests.support.gate_bench import Files, GateBench
 
@@ -28,28 +25,6 @@ TESTED = {
 }
 
 pytestmark = pytest.mark.slow
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
-
-
-@pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("bench")
-
-
-@pytest.fixture
-def run() -> Iterator[ProcessRun]:
-    run = ProcessRun(home=None, run_id="test-gates")
-    yield run
-    run.stop()
-
-
-@pytest.fixture
-def bench(home: Path, place: Path, run: ProcessRun) -> GateBench:
-    return GateBench(place, run, LocalEnvironments(home, run, domain="change"))
 
 
 # --- pytest ------------------------------------------------------------------------------------------------------------
@@ -211,8 +186,7 @@ def test_no_language_and_unknown_runners(bench: GateBench) -> None:
     assert bench.examine("coverage").outcome is Outcome.SKIPPED
     bench.plant({"package.json": '{"name": "a", "scripts": {"test": "ava"}}', "test/a.test.js": "it('a', () => {});\n"})
     result = bench.examine("unit")
-    assert result.outcome is Outcome.ERRORED
-    assert "test/a.test.js" in result.reason
+    assert (result.outcome, "ava is not among Forge's own tools" in result.reason) == (Outcome.ERRORED, True), result.reason
 
 
 # --- vitest ------------------------------------------------------------------------------------------------------------

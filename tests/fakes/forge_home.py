@@ -225,3 +225,7 @@ def change() -> dg.JobDefinition:
 
 def release() -> dg.JobDefinition:
     return defs.resolve_job_def("release")
+
+
+def nightly() -> dg.JobDefinition:
+    return defs.resolve_job_def("nightly")

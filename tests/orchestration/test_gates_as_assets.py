@@ -11,17 +11,18 @@ from forge_dagster.domain.graph import Job, gates_of
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.orchestration.partitions import COMMITS
 from forge_dagster.ports import Services
-from tests.fakes.forge_home import change, open_attempt, script
-from tests.support.run_workers import events, execute, make_run, of_type, reload
+from tests.fakes.forge_home import change, home, nightly, open_attempt, script
+from tests.support.repositories import TestRepository
+from tests.support.run_workers import JobMaker, events, execute, make_run, of_type, reload
 
 ALL = {spec.name for spec in gates_of(Job.CHANGE)}
 
 
-def judge(instance: dg.DagsterInstance, attempt: Attempt) -> dg.DagsterRun:
-    """Run the job `change` as the sensor would have it run."""
+def judge(instance: dg.DagsterInstance, attempt: Attempt, job: JobMaker = change) -> dg.DagsterRun:
+    """Run the job as the sensor would have it run."""
     instance.add_dynamic_partitions(str(COMMITS.name), [attempt.partition])
     tags = {**attempt.tags, "dagster/partition": attempt.partition}
-    return execute(instance, change, make_run(instance, change, tags=tags))
+    return execute(instance, job, make_run(instance, job, tags=tags))
 
 
 def said(event: dg.DagsterEvent) -> str:
@@ -169,3 +170,22 @@ def test_events_are_few(instance: dg.DagsterInstance, services: Services) -> Non
     """Every event is a row that somebody scrolls past, and 0.3 MB a run are enough."""
     run = judge(instance, open_attempt(services))
     assert len(events(instance, run)) < 12 * len(ALL)
+
+
+def test_a_night_in_which_a_gate_lets_its_planted_fault_through_is_red_and_says_which(
+    instance: dg.DagsterInstance, services: Services
+) -> None:
+    repository = TestRepository(home() / "tree")
+    attempt = open_attempt(services, sha=repository.commit(**{"poem.txt": "Roses\n"}), job=Job.NIGHTLY)
+    script("integrity", "error")
+    run = judge(instance, attempt, nightly)
+    assert run.status is Status.FAILURE
+    failures = of_type(instance, run, Event.STEP_FAILURE)
+    assert set(failures) == {"proof"}
+    assert said(failures["proof"]).startswith("proof errored: 1 finding")
+    table = of_type(instance, run, Event.ASSET_MATERIALIZATION)["proof"].materialization.metadata["proofs"]
+    assert isinstance(table, dg.TableMetadataValue)
+    rows = {str(record.data["gate"]): record.data["proof"] for record in table.records}
+    assert (rows["secrets"], rows["integrity"], rows["lint"]) == ("not_proven", "cannot", "cannot")
+    stored = services.ledger.results(attempt.id)["proof"]
+    assert (stored.outcome, [finding.rule for finding in stored.findings]) == (Outcome.ERRORED, ["not-proven-secrets"])

@@ -263,6 +263,14 @@ TSC = (
         examined=2,
     ),
     Seed(tool="tsc", case="clean", files=_TYPED, node=node("tsconfig.json"), outcome=PASSED, examined=1),
+    Seed(
+        tool="tsc",
+        case="declarations-only",
+        files={**_NODE_IGNORED, **_PACKAGE, "index.js": "", "index.d.ts": "export declare const empty: Basket;\n"},
+        node=node(),
+        outcome=FAILED,
+        findings=(("index.d.ts", 1, "TS2304"),),
+    ),
     Seed(tool="tsc", case="no-tsconfig", files=_CLEAN_NODE, node=node(), outcome=PASSED, examined=1),
     Seed(
         tool="tsc",

@@ -400,6 +400,7 @@ _VITEST = {
         'test("total", () => {\n  expect(total([1, 2])).toBe(3);\n});\n'
     ),
 }
+VITEST_CLEAN = _VITEST
 _VITEST_SNAPSHOT = _SNAPSHOT.replace(
     "// Jest Snapshot v1, https://jestjs.io/docs/snapshot-testing",
     "// Vitest Snapshot v1, https://vitest.dev/guide/snapshot.html",

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from forge_dagster.domain.advisories import AdvisoryUnreadable, parse_advisory
 from forge_dagster.domain.coverage_report import parse_coverage
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.identity import identity_of
 from forge_dagster.domain.policy import parse_policy
 from forge_dagster.domain.releases import parse_manifest
@@ -142,7 +143,7 @@ PARSERS = {
         seed='{"modules": [{"source": "a.js", "dependencies": [{"resolved": "b.js", "dependencyTypes": ["local"]}]}]}',
     ),
     "advisory": Parser(
-        parse=lambda data: parse_advisory(json.loads(data)), seed=json.dumps(ADVISORY), raises=(ValueError, AdvisoryUnreadable)
+        parse=lambda data: parse_advisory(load_json(data)), seed=json.dumps(ADVISORY), raises=(ValueError, AdvisoryUnreadable)
     ),
     "manifest": Parser(
         parse=lambda data: parse_manifest(_text(data), where="x"),

@@ -67,7 +67,8 @@ class Node(NoEnvironments):
 def test_packages_are_lent_and_members_of_the_workspace_are_the_copys_own(tmp_path: Path) -> None:
     root, copy = tmp_path / "repo", tmp_path / "copy"
     project = written(root, {"package.json": "{}", "packages/a/index.js": "1"})
-    written(root, {"node_modules/left/i.js": "x", "node_modules/@acme/right/i.js": "x", "node_modules/.cache/x": "x"})
+    written(root, {"node_modules/left/i.js": "x", "node_modules/@acme/right/i.js": "x", "node_modules/.vite-temp/x": "x"})
+    written(root, {"node_modules/.bin/left": "x"})
     (root / "node_modules/@acme/a").symlink_to("../../packages/a")
     project = project.model_copy(update={"node": NodeProject(manager="npm")})
     copied(root, project, copy)
@@ -75,7 +76,7 @@ def test_packages_are_lent_and_members_of_the_workspace_are_the_copys_own(tmp_pa
     for _ in range(2):
         lent.of(Language.TYPESCRIPT, root=copy, project=project, log=lambda _line: None)
     modules = copy / "node_modules"
-    assert {path.name for path in modules.iterdir()} == {"left", "@acme"}
+    assert {path.name for path in modules.iterdir()} == {"left", "@acme", ".bin"}
     assert (modules / "left").resolve() == root / "node_modules/left"
     assert (modules / "@acme/right").resolve() == root / "node_modules/@acme/right"
     assert (modules / "@acme/a").resolve() == copy / "packages/a"

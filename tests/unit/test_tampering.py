@@ -136,3 +136,32 @@ def test_what_cannot_be_read_asks_for_a_person() -> None:
 )
 def test_configuration(path: str, base: str, head: str, rule: str | None) -> None:
     assert rules(base, head, path) == ({rule} if rule else set())
+
+
+def lock_rules(base: dict[str, str], head: dict[str, str]) -> set[str]:
+    return {finding.rule for finding in judged(Example(name="lock", base=base, head=head)) if finding.rule == "lock-alone"}
+
+
+def test_a_lock_that_changes_alone_asks_for_a_person() -> None:
+    lock = '{"packages": {"node_modules/left": {"version": "1.0.0", "integrity": "sha512-AAAA"}}}\n'
+    newer = lock.replace("1.0.0", "1.0.1").replace("AAAA", "BBBB")
+    assert lock_rules({"package-lock.json": lock}, {"package-lock.json": newer}) == {"lock-alone"}
+    assert lock_rules({"package-lock.json": lock}, {"package-lock.json": f"{lock}\n"}) == set()
+    manifest = {"package.json": '{"dependencies": {"left": "^1.0.0"}}\n'}, {"package.json": '{"dependencies": {"left": "1"}}\n'}
+    assert lock_rules({"package-lock.json": lock, **manifest[0]}, {"package-lock.json": newer, **manifest[1]}) == set()
+    assert lock_rules({"yarn.lock": "left@1:\n  version 1\n"}, {"yarn.lock": "left@1:\n  version 2\n"}) == {"lock-alone"}
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        ("process.kill(process.pid)", {"early-exit"}),
+        ("process.kill(-process.ppid, 'SIGKILL')", {"early-exit"}),
+        ("process.kill(0, 'SIGTERM')", {"early-exit"}),
+        ("process.kill(subprocess.pid, 'SIGKILL')", {"process-killed"}),
+        ("process.kill(child.pid, 0)", set()),
+    ],
+)
+def test_what_a_test_kills(call: str, expected: set[str]) -> None:
+    found = rules("it('a', () => {\n  run()\n})\n", f"it('a', () => {{\n  run()\n  {call}\n}})\n", "test/a.test.js")
+    assert found & {"early-exit", "process-killed"} == expected

@@ -26,6 +26,7 @@ from forge_dagster.domain.tampering.files import (
     is_type_test,
     name,
 )
+from forge_dagster.domain.tampering.locks import lock_findings
 from forge_dagster.domain.tampering.loosening import loosening_signs
 from forge_dagster.domain.tampering.places import place_findings
 from forge_dagster.domain.tampering.python_source import Unreadable
@@ -65,6 +66,7 @@ def inspect(changes: Changes) -> tuple[Finding, ...]:
     renamed = {pair.path: pair.before for pair in pairs}
     findings += compare(base_tests, head_tests, renamed=renamed, source_changed=source_changed)
     findings += place_findings(pairs, changes.tree)
+    findings += lock_findings(pairs)
     findings += snapshot_findings(pairs, source_changed=source_changed)
     findings += (found(replace(sign, line=None), None) for sign in addressed_signs(changes.title))
     if changes.unread:

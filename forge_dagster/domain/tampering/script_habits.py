@@ -79,9 +79,17 @@ def _of_call(call: "Node", path: str, *, tests: bool) -> Iterator[Sign]:
         yield rejects("test-tool-patched", message, line=line(call), fix="leave the runner as it is")
 
 
+_OWN_PROCESS = re.compile(r"\bprocess\s*\.\s*p?pid\b|^-?\s*[01]$")
+"""The pids that mean the test runner itself, its parent, its group, or everything."""
+
+
 def _exit(call: "Node", words: str, given: "list[Node]", *, tests: bool) -> Iterator[Sign]:
     message = f"`{shown(call, 60)}` ends the process before the test runner can say what failed"
     zero = not given or text(given[0]) == "0"
+    if words == "process.kill" and given and not _OWN_PROCESS.search(text(given[0])):
+        if tests and [text(value) for value in given[1:]] != ["0"]:  # most kill what they have started
+            yield asks("process-killed", f"`{shown(call, 60)}` ends a process", line=line(call))
+        return
     if tests and (zero or words != "process.exit"):
         yield rejects("early-exit", message, line=line(call), fix="let the runner end the process")
     elif not tests and zero and (_is_at_top(call) or words != "process.exit"):

@@ -26,7 +26,7 @@ def read_settings(text: str, path: str) -> Settings:
         raise Unreadable(f"it is longer than {_LONGEST} characters")
     try:
         return dict(_limited(_flat(_data(text, path))))
-    except (ValueError, RecursionError, configparser.Error, TypeError, MemoryError) as error:
+    except (ValueError, RecursionError, configparser.Error, AttributeError, TypeError, MemoryError) as error:
         raise Unreadable(f"it cannot be parsed: {type(error).__name__}") from error
 
 

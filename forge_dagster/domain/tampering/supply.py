@@ -85,7 +85,7 @@ def _host(url: str) -> str:
 
 def _contents(pair: FilePair) -> Iterator[Sign]:
     """The same release with other contents: that cannot be, since what is published does not change."""
-    old, new = _pinned(pair.base, pair.path), _pinned(pair.head, pair.path)
+    old, new = pinned(pair.base, pair.path), pinned(pair.head, pair.path)
     for release, hashes in new.items():
         before = old.get(release, frozenset())
         kinds = {_algorithm(digest) for digest in before} & {_algorithm(digest) for digest in hashes}
@@ -102,7 +102,8 @@ def _contents(pair: FilePair) -> Iterator[Sign]:
         )
 
 
-def _pinned(text: str | None, path: str) -> Mapping[str, frozenset[str]]:
+def pinned(text: str | None, path: str) -> Mapping[str, frozenset[str]]:
+    """Release ("left 1.0.0") -> its hashes, of a lock that is JSON or TOML; nothing for any other."""
     data = _parsed(text, path)
     found: dict[str, frozenset[str]] = {}
     packages = data.get("packages") if path.endswith(".json") else data.get("package", data.get("packages"))

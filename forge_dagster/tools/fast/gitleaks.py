@@ -72,7 +72,7 @@ class Gitleaks(BaseModel):
             argv += ["--gitleaks-ignore-path", str(request.report)]
         if _CONFIGURATION in request.change.paths:
             environment["GITLEAKS_CONFIG_TOML"] = "[extend]\nuseDefault = true\n"
-        return Command(argv=tuple(argv), cwd=request.root, environment=environment, timeout_s=request.timeout_s)
+        return Command(argv=tuple(argv), cwd=request.root, environment=environment, timeout_s=request.timeout_s, merges=True)
 
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:

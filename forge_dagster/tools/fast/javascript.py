@@ -8,6 +8,7 @@ from forge_dagster.tools.evidence import node_sign
 
 SOURCES = (".ts", ".tsx", ".mts", ".cts", ".js", ".jsx", ".mjs", ".cjs")
 TYPED = (".ts", ".tsx", ".mts", ".cts")
+DECLARATIONS = (".d.ts", ".d.mts", ".d.cts")
 _FILES = {
     "dprint": ("dprint.json", ".dprint.json", "dprint.jsonc"),
     "deno": ("deno.json", "deno.jsonc"),

@@ -18,7 +18,7 @@ from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.evidence import node_sign
 from forge_dagster.tools.fast.compiler import Compiled, compiled
-from forge_dagster.tools.fast.javascript import TYPED, node_directory, other_node_tool
+from forge_dagster.tools.fast.javascript import DECLARATIONS, TYPED, node_directory, other_node_tool
 from forge_dagster.tools.fast.type_scripts import check_scripts, delegates, holds_packages, tsc_calls
 from forge_dagster.tools.reading import Unreadable, careful, complaint, report, text
 from forge_dagster.tools.scripts import Invocation
@@ -173,7 +173,9 @@ def _calls(request: ToolRequest) -> tuple[_Call, ...]:
     directory = node_directory(request)
     sources = request.project.files_ending(*TYPED)
     names = [path[len(directory) + 1 :] if directory else path for path in sources if path.startswith(directory)]
-    return (_Call(build=False, options=("--strict", "--skipLibCheck", *(f"./{name}" for name in names))),)
+    declared = all(name.endswith(DECLARATIONS) for name in names)
+    skipped = "--skipDefaultLibCheck" if declared else "--skipLibCheck"  # which skips every file of declarations
+    return (_Call(build=False, options=("--strict", skipped, *(f"./{name}" for name in names))),)
 
 
 def _call(own: Invocation) -> _Call:

@@ -4,7 +4,7 @@ An exit code is no evidence: hooks, ways out of the process and options each end
 fail, the run is not believed.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,21 +48,26 @@ def parted(request: ToolRequest, report: JUnitReport) -> tuple[JUnitReport, tupl
     return replace(report, cases=others, claimed_faults=max(report.claimed_faults - failed, 0)), canaries
 
 
-def unbelieved(tool: str, canaries: tuple[TestCase, ...], *, ran: int, exit_code: int | None) -> ToolReport | None:
-    """Why a run with so many tests (`ran`) is not believed; None: its canaries failed as they must.
+def unbelieved(tool: str, states: Sequence[str], *, ran: int, exit_code: int | None) -> ToolReport | None:
+    """Why a run with so many tests (`ran`) is not believed; None: its canaries, which ended in `states`, failed as they must.
 
     One that passed, or an exit code of 0 over one that failed, is the doing of what is judged: FAILED. One that is missing is
     ERRORED, since the runner may be at fault.
     """
-    wrong = [case for case in canaries if case.state == "passed"]
-    if wrong or (canaries and exit_code == 0):
+    wrong = "passed" in states
+    if wrong or (states and exit_code == 0):
         what = "a test that must fail passed" if wrong else "a test failed, and the run ended with 0"
         message = f"{what}: something in the repository changes what its tests come to"
         finding = Finding(
             tool=tool, rule="canary-survived", category=Category.INTEGRITY, message=message, suggested_fix=_FIX, snippet=what
         )  # fmt: skip
         return ToolReport(outcome=Outcome.FAILED, reason=message, findings=(finding,), examined=ran, exit_code=exit_code)
-    if ran and not any(case.state in ("failed", "error") for case in canaries):
-        reason = f"{tool}: the test that Forge adds, which must fail, did not run; {_FIX}"
-        return ToolReport(outcome=Outcome.ERRORED, reason=reason, exit_code=exit_code)
+    if ran and not any(state in ("failed", "error") for state in states):
+        return did_not_run(tool, exit_code)
     return None
+
+
+def did_not_run(tool: str, exit_code: int | None) -> ToolReport:
+    """ERRORED, since the canary is missing."""
+    reason = f"{tool}: the test that Forge adds, which must fail, did not run; {_FIX}"
+    return ToolReport(outcome=Outcome.ERRORED, reason=reason, exit_code=exit_code)

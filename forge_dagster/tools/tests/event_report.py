@@ -7,6 +7,7 @@ from typing import Any
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.foreign import load_json
 from forge_dagster.ports import ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, State, Suite, warning
 from forge_dagster.tools.tests.javascript_text import crash_of, line_in, place, without_escapes
 from forge_dagster.tools.tests.reruns import TEST_ERROR
@@ -75,7 +76,9 @@ def _faults(request: ToolRequest, entry: Mapping[str, Any], told: set[object]) -
     """What failed and is no test: a file as a whole, a hook, the body of a `describe`."""
     kind, text = entry.get("type"), without_escapes(entry.get("text")).strip()
     file = place(request, entry.get("file"))
-    if kind == "file" and entry.get("file") in told:
+    if kind != "test" and canaries.is_canary(entry.get("file")) and entry.get("why") != _OF_CHILDREN:
+        yield Fault(rule=canaries.BROKEN, text=text)
+    elif kind == "file" and entry.get("file") in told:
         if entry.get("why") != _OF_CHILDREN:
             line = line_in(request, text, file)
             yield Fault(rule="unhandled-error", file=file, line=line, text=text)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.event_report import read_events
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
@@ -54,7 +55,10 @@ class Jasmine:
                 request,
                 own,
                 commands.measured(request, own, _argv(request, own), number=number),
-                more=_reporting(request, report_name(_MANNER, number)),
+                more={
+                    **_reporting(request, report_name(_MANNER, number)),
+                    **(canaries.variables(request, number) if canaries.wanted(request, own) else {}),
+                },
             )
             for number, own in enumerate(calls)
         )
@@ -74,6 +78,11 @@ def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None =
     return (
         *(own.launcher or (str(request.executable),)),
         f"--helper={commands.shipped('jasmine_reporter.cjs')}",
+        *(
+            (f"--helper={canaries.file('forge_canary_jasmine.cjs')}",)
+            if alone is None and canaries.wanted(request, own)
+            else ()
+        ),
         *options,
         *((f"--filter={alone[1]}",) if alone is not None else ()),
         *given_files(request, targets, alone, found=lambda path: _SPEC.search(path) is not None),
@@ -104,6 +113,8 @@ _MANNER = Manner(
     alone=_alone,
     nothing_codes=frozenset((0, 1, 2)),
     anonymous=True,
+    canary=canaries.wanted,
+    failing=frozenset((1, 3)),
 )
 
 ADAPTER = Jasmine()

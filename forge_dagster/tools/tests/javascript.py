@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Category, Outcome, worst
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
+from forge_dagster.tools.tests.canaries import unbelieved
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, Suite
 from forge_dagster.tools.tests.javascript_text import crash_of, is_configuration, line_in, said, without_escapes
 from forge_dagster.tools.tests.own_calls import OwnCall, other_sure_runners
@@ -28,7 +30,8 @@ class Manner:
     `nothing` is found in what it prints where there is no test file, and it ends with one of `nothing_codes`; `demands` where
     every test passed and it ends with a fault all the same; `alone` is the command that runs one test (given its name's regular
     expression) and reports into that file. `report` is "" for a runner that reports on stdout. `anonymous`: a test that is run
-    alone may have another name or file in the report, so its whole report is about it.
+    alone may have another name or file in the report, so its whole report is about it. `canary`: whether a call is given the
+    test that must fail; it ends with one of `failing` if that is all that failed, and says `besides` if it is not.
     """
 
     tool: str
@@ -40,6 +43,9 @@ class Manner:
     alone: Callable[[ToolRequest, Case, str, str], Command]
     nothing_codes: frozenset[int] = frozenset((0, 1))
     anonymous: bool = False
+    canary: Callable[[ToolRequest, OwnCall], bool] = canaries.never
+    failing: frozenset[int] = frozenset((1,))
+    besides: re.Pattern[str] = re.compile(r"triggerUncaughtException\(")
 
 
 def report_name(manner: Manner, number: int) -> str:
@@ -64,9 +70,10 @@ def again(
 
 def reruns(manner: Manner, request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[tuple[Case, Command], ...]:
     """The failed tests that are run once more, each with its command."""
-    suites = [manner.read(request, _told_in(manner, out, report_name(manner, n))) for n, out in enumerate(outputs)]
-    cases = {case.id: case for suite in suites if suite is not None for case in suite.of("failed")}
-    ran = sum(len(suite.cases) - len(suite.of("skipped")) for suite in suites if suite is not None)
+    whole = [manner.read(request, _told_in(manner, out, report_name(manner, n))) for n, out in enumerate(outputs)]
+    suites = [canaries.parted(request, suite)[0] for suite in whole if suite is not None]
+    cases = {case.id: case for suite in suites for case in suite.of("failed")}
+    ran = sum(len(suite.cases) - len(suite.of("skipped")) for suite in suites)
     chosen = to_rerun([_failed(manner, request, case) for case in cases.values()], total=ran)
     found: list[tuple[Case, Command]] = []
     for finding in chosen:
@@ -108,7 +115,7 @@ def judged(
         if output.result.exit_code != 0:
             return _not_built(manner, request, words, output)
     first = outputs[: len(calls)]
-    reports = [_verdict(manner, request, output, number) for number, output in enumerate(first)]
+    reports = [_verdict(manner, request, output, number, calls[number]) for number, output in enumerate(first)]
     found = reports[0] if len(reports) == 1 else _joined(reports)
     found = replace(found, findings=_labelled(manner, request, found, first, outputs[len(calls) :]))
     # of a suite that fails too: where the base fails likewise, what the change adds is still to be covered
@@ -169,11 +176,27 @@ def _joined(reports: Sequence[ToolReport]) -> ToolReport:
     )
 
 
-def _verdict(manner: Manner, request: ToolRequest, output: ToolOutput, number: int) -> ToolReport:
+def _verdict(manner: Manner, request: ToolRequest, output: ToolOutput, number: int, own: OwnCall) -> ToolReport:
     result = output.result
     code = result.exit_code
     printed = without_escapes((result.stdout[-200_000:] + b"\n" + result.stderr[-200_000:]).decode("utf-8", "replace"))
     suite = manner.read(request, _told_in(manner, output, report_name(manner, number)))
+    if suite is None or not manner.canary(request, own):
+        return _without_canaries(manner, request, output, suite, code, printed)
+    suite, found = canaries.parted(request, suite)
+    lie = unbelieved(manner.tool, canaries.ended(output, number, found), ran=0, exit_code=code)
+    if lie is not None:
+        return lie
+    besides = manner.besides.search(printed) is not None
+    code, suite = canaries.believed_code(code, suite, found, failing=manner.failing, besides=besides)
+    report = _without_canaries(manner, request, output, suite, code, printed)
+    return canaries.missed(manner.tool, report, output, number, found) if report.outcome is Outcome.PASSED else report
+
+
+def _without_canaries(
+    manner: Manner, request: ToolRequest, output: ToolOutput, suite: Suite | None, code: int | None, printed: str
+) -> ToolReport:
+    result = output.result
     if suite is not None and suite.whole and (suite.faults or suite.of("failed")):
         if code != 0 and suite.success is not True:
             return _report(manner, request, suite, Outcome.FAILED, code)

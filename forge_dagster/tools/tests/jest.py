@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.scripts import Invocation, kept
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
@@ -48,7 +49,7 @@ _DROPPED = frozenset(
 )  # fmt: skip
 
 _CONFIGURED = frozenset(("--config", "-c"))
-_SEEDED_FROM = 28
+_READS_ELSEWHERE_FROM = 28
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +79,7 @@ class Jest:
                 request,
                 own,
                 _argv(request, own, report_name(_MANNER, number), measure=request.selection.measure),
-                more={**_without(request), **_seed(request, own)},
+                more={**_without(request), **_seed(request, own), **_canary_variables(request, own, number)},
                 seeded=False,
             )
             for number, own in enumerate(calls)
@@ -115,6 +116,7 @@ def _argv(
         *((f"--cacheDirectory={request.cache}",) if request.cache is not None else ()),
         *options,
         *((f"--testNamePattern={alone[1]}",) if alone is not None else ()),
+        *(_planting() if alone is None and _canary(request, own) else ()),
         *((f"--filter={commands.shipped('jest_select.cjs')}",) if alone is None and commands.left_out(request) else ()),
         *files,
     )
@@ -135,14 +137,34 @@ def _seed(request: ToolRequest, own: OwnCall) -> dict[str, str]:
     jest 28 is the first whose configuration can be read from elsewhere (jest's changelog, `readInitialOptions`).
     """
     seed, node = request.selection.seed, request.project.node
+    if seed is None or node is None or "fast-check" not in node.dependencies or not _reads_elsewhere(request, own):
+        return {}
+    return {"FORGE_FAST_CHECK_SEED": str(seed), **_configuration(own)}
+
+
+def _reads_elsewhere(request: ToolRequest, own: OwnCall) -> bool:
     major = request.version.partition(".")[0]
-    if seed is None or node is None or "fast-check" not in node.dependencies or own.launcher[-1:] == ("test",):
-        return {}
-    if not major.isdecimal() or int(major) < _SEEDED_FROM:
-        return {}
+    return own.launcher[-1:] != ("test",) and major.isdecimal() and int(major) >= _READS_ELSEWHERE_FROM
+
+
+def _configuration(own: OwnCall) -> dict[str, str]:
+    """Where the script says that the project's own configuration is."""
     options, _ = kept(own.arguments, with_value=_CONFIGURED, alone=())
     given = Invocation(script=own.script, arguments=tuple(options)).value(*_CONFIGURED)
-    return {"FORGE_FAST_CHECK_SEED": str(seed), **({"FORGE_JEST_CONFIG": given} if given else {})}
+    return {"FORGE_JEST_CONFIG": given} if given else {}
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    return _reads_elsewhere(request, own) and canaries.wanted(request, own, choosing=("--testNamePattern", "-t"))
+
+
+def _canary_variables(request: ToolRequest, own: OwnCall, number: int) -> dict[str, str]:
+    return {**canaries.variables(request, number), **_configuration(own)} if _canary(request, own) else {}
+
+
+def _planting() -> tuple[str, ...]:
+    """The sequencer that adds the canary; all tests run, whatever fails, for the canary does."""
+    return (f"--testSequencer={canaries.file('forge_canary_jest_sequencer.cjs')}", "--no-bail")
 
 
 def _without(request: ToolRequest) -> dict[str, str]:
@@ -168,6 +190,8 @@ _MANNER = Manner(
     nothing=re.compile(r"No tests found, exiting with code 1|No tests found related to files"),
     demands=re.compile(r"Jest: .*threshold.* not met|^\s*(?:Uncaught|Unhandled) ", re.MULTILINE),
     alone=_alone,
+    canary=_canary,
+    besides=re.compile(r"Jest: .*threshold.* not met"),
 )
 
 ADAPTER = Jest()

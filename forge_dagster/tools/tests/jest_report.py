@@ -6,6 +6,7 @@ from typing import Any
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.foreign import load_json
 from forge_dagster.ports import ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, State, Suite, warning
 from forge_dagster.tools.tests.javascript_text import line_in, place, without_escapes
 
@@ -60,7 +61,8 @@ def _broken(request: ToolRequest, files: tuple[Mapping[str, Any], ...]) -> Itera
             continue
         path = place(request, file.get("name"))
         text = message.removeprefix("● Test suite failed to run").strip()
-        yield Fault(rule="collection-error", file=path, line=line_in(request, message, path), text=text)
+        rule = canaries.BROKEN if canaries.is_canary(file.get("name")) else "collection-error"
+        yield Fault(rule=rule, file=path, line=line_in(request, message, path), text=text)
 
 
 def _snapshots(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.event_report import read_events
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
@@ -68,7 +69,7 @@ class Mocha:
                 commands.measured(
                     request, own, _argv(request, own, report_name(_MANNER, number), selecting=bool(more)), number=number
                 ),
-                more=more,
+                more={**more, **(canaries.variables(request, number) if canaries.wanted(request, own) else {})},
             )
             for number, own in enumerate(calls)
         )
@@ -137,6 +138,7 @@ _MANNER = Manner(
     nothing=re.compile(r"No test files found|Error: No test files"),
     demands=re.compile(r"^(?:\w*Error\b.*|Uncaught .*|Unhandled .*|.*ERR_UNHANDLED_REJECTION.*)$", re.MULTILINE),
     alone=_alone,
+    canary=canaries.wanted,
 )
 
 ADAPTER = Mocha()

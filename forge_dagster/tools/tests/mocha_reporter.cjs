@@ -15,6 +15,7 @@ const text = (error) => {
 
 module.exports = class ForgeReporter {
   constructor(runner, options) {
+    if (process.env.FORGE_CANARY) require("./canary/forge_canary_mocha.cjs").plant(runner, options);
     const output = fs.openSync(options.reporterOptions.output, "w");
     const write = (entry) => fs.writeSync(output, `${JSON.stringify(entry)}\n`);
     const told = (state) => (test, error) => {

@@ -12,6 +12,7 @@ from pathlib import PurePosixPath
 
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.event_report import read_events
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
@@ -77,7 +78,10 @@ class NodeTest:
         calls = commands.calls_of(request, self.name)
         return commands.preparing(request, calls) + tuple(
             commands.command(
-                request, own, commands.measured(request, own, _argv(request, own, report_name(_MANNER, number)), number=number)
+                request,
+                own,
+                commands.measured(request, own, _argv(request, own, report_name(_MANNER, number)), number=number),
+                more=canaries.variables(request, number) if _canary(request, own) else {},
             )
             for number, own in enumerate(calls)
         )
@@ -105,6 +109,7 @@ def _argv(request: ToolRequest, own: OwnCall, report: str, *, alone: tuple[str, 
     options, targets = _parted(own.arguments, _WITH_VALUE, _DROPPED, _DROPPED_ALONE)
     return (
         str(request.executable if launcher == "node" else commands.own_program(request, launcher)),
+        *((f"--require={canaries.file('forge_canary_node_files.cjs')}",) if alone is None and _canary(request, own) else ()),
         *options,
         "--test",
         f"--test-reporter={reporter}",
@@ -114,6 +119,12 @@ def _argv(request: ToolRequest, own: OwnCall, report: str, *, alone: tuple[str, 
         *((f"--test-name-pattern={alone[1]}",) if alone is not None else ()),
         *given_files(request, targets, alone, found=_is_found),
     )
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    if own.launcher and PurePosixPath(own.launcher[0]).name == "borp":
+        return False
+    return canaries.wanted(request, own, choosing=("--test-name-pattern", "--test-skip-pattern", "-t"))
 
 
 def _better(request: ToolRequest, arguments: Sequence[str]) -> tuple[str, ...]:
@@ -170,6 +181,7 @@ _MANNER = Manner(
         r"^.*(?:generated asynchronous activity after the test ended|ERR_UNHANDLED_REJECTION|Uncaught ).*$", re.MULTILINE
     ),
     alone=_alone,
+    canary=_canary,
 )
 
 ADAPTER = NodeTest()

@@ -32,6 +32,7 @@ from forge_dagster.tools.tests.pytest_command import (
     snapshot_details,
     test_paths,
 )
+from forge_dagster.tools.tests.pytest_listing import listed, listing
 from forge_dagster.tools.tests.pytest_report import finding, is_collection, test_id
 from forge_dagster.tools.tests.pytest_snapshots import Snapshots, read_snapshots
 from forge_dagster.tools.tests.python_suites import folder_below, place, project_directory, selected, within
@@ -55,6 +56,7 @@ class Pytest:
     package: str = "pytest"
     measured_by: str = "add pytest-cov to the development dependencies"
     follow_up_may_crash: bool = True
+    lists: bool = True
 
     def chosen(self, project: Project) -> str | None:
         """By its configuration, a conftest.py, or as a declared dependency."""
@@ -79,6 +81,8 @@ class Pytest:
         """One command; none where the repository neither chose pytest nor has a file that pytest would collect."""
         if self.chosen(request.project) is None and not any(_TEST_FILE.search(path) for path in request.project.files):
             return ()
+        if request.selection.listing:
+            return (listing(request),)
         only = selected(request, request.selection.only)
         if request.selection.only and not only:
             return ()
@@ -102,6 +106,8 @@ class Pytest:
         """PASSED only for exit code 0 with a report in which something passed and nothing failed."""
         if not outputs:
             return ToolReport(outcome=Outcome.SKIPPED, reason="there is no file that pytest would collect")
+        if request.selection.listing:
+            return listed(request, outputs)
         output = outputs[0]
         result = output.result
         whole = parse_junit(output.reports.get(JUNIT, b""))
@@ -109,9 +115,9 @@ class Pytest:
         if whole is None:
             return _unreported(request, output)
         report, added = canaries.parted(request, whole)
-        unbelieved = (
-            canaries.unbelieved(self.name, added, ran=len(report.of("passed")), exit_code=code) if request.canary else None
-        )
+        states = [case.state for case in added]
+        ran = len(report.of("passed"))
+        unbelieved = canaries.unbelieved(self.name, states, ran=ran, exit_code=code) if request.canary else None
         if unbelieved is not None:
             return unbelieved
         if added and code == 1 and not report.of("failed", "error"):
@@ -145,7 +151,7 @@ def _rerun_report(number: int) -> str:
 
 def _to_rerun(request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[Finding, ...]:
     whole = parse_junit(outputs[0].reports.get(JUNIT, b"")) if outputs else None
-    if whole is None or outputs[0].result.exit_code not in (1, 2):
+    if whole is None or outputs[0].result.exit_code not in (1, 2) or request.selection.listing:
         return ()
     report, _ = canaries.parted(request, whole)
     faults = _faults(request, outputs[0], report)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged
 from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
@@ -17,12 +18,14 @@ from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
 class ScriptRunner:
     """The adapter of one such runner; its program and its package are called as it is.
 
-    `argv`: what to run for one call in a script; `manner`: how its report is read, and a test run alone.
+    `argv`: what to run for one call in a script; `manner`: how its report is read, and a test run alone. `preload`: file
+    of the canary's that node loads first, for a runner that is not given it by `argv`.
     """
 
     name: str
     argv: Callable[[ToolRequest, OwnCall], tuple[str, ...]]
     manner: Manner
+    preload: str = ""
     gate: str = "unit"
     language: Language | None = Language.TYPESCRIPT
     default: bool = False
@@ -53,9 +56,20 @@ class ScriptRunner:
             return ()
         calls = commands.calls_of(request, self.name)
         return commands.preparing(request, calls) + tuple(
-            commands.command(request, own, commands.measured(request, own, self.argv(request, own), number=number))
+            commands.command(
+                request,
+                own,
+                commands.measured(request, own, self.argv(request, own), number=number),
+                more=self._canary(request, own, number),
+            )
             for number, own in enumerate(calls)
         )
+
+    def _canary(self, request: ToolRequest, own: OwnCall, number: int) -> dict[str, str]:
+        if not self.manner.canary(request, own):
+            return {}
+        options = f'{own.variables.get("NODE_OPTIONS", "")} --require="{canaries.file(self.preload)}"'.strip()
+        return {**canaries.variables(request, number), **({"NODE_OPTIONS": options} if self.preload else {})}
 
     def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
         """Each failed test once more, alone: by its title, or its file where the runner runs nothing less."""

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_files import given_files, place_of
@@ -52,7 +53,16 @@ def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None =
         "--reporter=tap",
         *options,
         *given_files(request, targets, alone),
+        *(("--no-bail", str(canaries.file("forge_canary_tap.cjs"))) if alone is None and _canary(request, own) else ()),
     )
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    """Where no file is named, tap looks for them itself, and would not if one were."""
+    arguments = own.arguments[1:] if own.arguments[:1] and own.arguments[0] in _COMMANDS else own.arguments
+    _, targets = kept(arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
+    named = bool(targets or commands.chosen_files(request))
+    return named and not own.launcher and canaries.wanted(request, own)
 
 
 def _read(request: ToolRequest, data: bytes) -> Suite | None:
@@ -115,6 +125,7 @@ _MANNER = Manner(
     demands=re.compile(r"(?!)"),
     alone=_alone,
     anonymous=True,
+    canary=_canary,
 )
 
 ADAPTER = ScriptRunner(name="tap", argv=_argv, manner=_MANNER)

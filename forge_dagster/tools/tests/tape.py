@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from forge_dagster.ports import Command, ToolRequest
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_files import given_files
@@ -41,7 +42,13 @@ def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None =
             targets.append(word)
         elif name not in _DROPPED_ALONE:
             options.append(word)
-    return (str(request.executable), *options, *given_files(request, targets, alone))
+    canary = (str(canaries.file("forge_canary_tape.cjs")),) if alone is None and _canary(request, own) else ()
+    return (str(request.executable), *options, *given_files(request, targets, alone), *canary)
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    """Where a program requires the tests, there is no moment when all are there and none has begun."""
+    return not own.launcher and canaries.wanted(request, own)
 
 
 def _read(request: ToolRequest, data: bytes) -> Suite | None:
@@ -86,6 +93,7 @@ _MANNER = Manner(
     alone=_alone,
     nothing_codes=frozenset((0, 1, 127)),
     anonymous=True,
+    canary=_canary,
 )
 
 ADAPTER = ScriptRunner(name="tape", argv=_argv, manner=_MANNER)

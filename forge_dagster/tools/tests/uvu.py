@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, Suite
@@ -40,6 +41,12 @@ def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None =
         *(targets[:1] or (".",)),
         *pattern,
     )
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    """Where a program requires the tests, uvu runs them as it comes to them."""
+    by_itself = not own.launcher or own.launcher[-1].endswith("uvu")
+    return by_itself and canaries.wanted(request, own)
 
 
 def _exactly(paths: Sequence[str]) -> str:
@@ -97,6 +104,7 @@ _MANNER = Manner(
     demands=re.compile(r"(?!)"),
     alone=_alone,
     anonymous=True,
+    canary=_canary,
 )
 
-ADAPTER = ScriptRunner(name="uvu", argv=_argv, manner=_MANNER)
+ADAPTER = ScriptRunner(name="uvu", argv=_argv, manner=_MANNER, preload="forge_canary_uvu.cjs")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
@@ -36,6 +37,8 @@ _DROPPED = frozenset(
     ("--reporter", "--outputFile", "--shard", "--bail", "--retry", "--coverage.provider", "--coverage.reporter", "--inspect")
 )
 _COMMANDS = frozenset(("run", "watch", "dev", "related"))
+_OLD = re.compile(r"0\.([0-2]?\d|3[0-3])\.")
+"""Versions to which no canary is given: what it enters by was not tried there."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,12 @@ class Vitest:
             return ()
         calls = _calls(request)
         return commands.preparing(request, calls) + tuple(
-            commands.command(request, own, _argv(request, own, report_name(_MANNER, number), measure=request.selection.measure))
+            commands.command(
+                request,
+                own,
+                _argv(request, own, report_name(_MANNER, number), measure=request.selection.measure),
+                more=canaries.variables(request, number) if _canary(request, own) else {},
+            )
             for number, own in enumerate(calls)
         )
 
@@ -105,8 +113,19 @@ def _argv(
         "--reporter=default",
         "--reporter=json",
         f"--outputFile.json={request.report / report}",
+        *(_planting() if alone is None and _canary(request, own) else ()),
         *(_measuring(request) if measure else _not_measuring(request)),
     )
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    old = _OLD.match(request.version) is not None
+    return not old and canaries.wanted(request, own, choosing=("--testNamePattern", "-t", "--tagsFilter"))
+
+
+def _planting() -> tuple[str, ...]:
+    """The reporter that adds the canary; all tests run, whatever fails, for the canary does."""
+    return (f"--reporter={canaries.file('forge_canary_vitest_reporter.mjs')}", "--bail=0")
 
 
 def _glob(path: str) -> str:
@@ -154,6 +173,8 @@ _MANNER = Manner(
     nothing=re.compile("No test files found"),
     demands=re.compile(r"Vitest caught \d+ unhandled error|does not meet .*threshold|Unhandled (?:Rejection|Error)"),
     alone=_alone,
+    canary=_canary,
+    besides=re.compile(r"Vitest caught \d+ unhandled error|does not meet .*threshold"),
 )
 
 ADAPTER = Vitest()

@@ -14,7 +14,7 @@ from forge_dagster.workspace.sandbox.containers import contained
 from forge_dagster.workspace.sandbox.enclosed import DOORS, HOME, SCRATCH, Enclosed, Plan
 from forge_dagster.workspace.sandbox.registries import registry_hosts
 from forge_dagster.workspace.sandbox.stage import Stage, plain_python, stage_for
-from forge_dagster.workspace.sandbox.view import made_up, view_of
+from forge_dagster.workspace.sandbox.view import made_up, objects_of, view_of
 
 PROXY_PORT = 3128
 _DOORS_PROGRAM = Path(__file__).parent / "programs" / "doors.py"
@@ -46,7 +46,7 @@ class Sandbox:
         in_container = self._settings.kind == "container"
         stage = None if in_container else stage_for(command.cwd)
         etc = self._etc(private, stage, network=command.network)
-        inside = dict(environment) | {"HOME": HOME, "TMPDIR": SCRATCH} | dict(command.environment)
+        inside = dict(environment) | {"HOME": HOME, "TMPDIR": SCRATCH} | _new_objects(command) | dict(command.environment)
         with contextlib.ExitStack() as stack:
             opening, inner, doors = self._doors(command, inside, private / f"doors-{number}", stack)
             plan = Plan(
@@ -100,6 +100,12 @@ class Sandbox:
                 inside.pop(name, None)
         opening = (plain_python(), "-I", "-S", str(_DOORS_PROGRAM))
         return (*opening, *outer, "--"), (*opening, *inner, "--"), folder
+
+
+def _new_objects(command: Command) -> dict[str, str]:
+    """Where git puts the objects it makes, and where it finds the others (git(1), "Environment variables")."""
+    objects = objects_of(command.cwd) if command.merges else None
+    return {} if objects is None else {"GIT_OBJECT_DIRECTORY": SCRATCH, "GIT_ALTERNATE_OBJECT_DIRECTORIES": str(objects)}
 
 
 def _upstream_proxy(command: Command) -> dict[str, str]:

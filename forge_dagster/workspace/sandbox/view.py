@@ -210,6 +210,13 @@ def _repository_above(path: Path) -> Iterator[Path]:
                 yield objects
 
 
+def objects_of(path: Path) -> Path | None:
+    """Where the repository that `path` is a part of keeps its objects; None where there is none."""
+    top = _top(path)
+    folders = [] if top is None else list(_git_folders(top))
+    return next((folder / "objects" for folder in reversed(folders) if (folder / "objects").is_dir()), None)
+
+
 def _top(path: Path) -> Path | None:
     top = next((folder for folder in (path, *path.parents) if os.path.lexists(folder / ".git")), None)
     return None if top in (None, Path("/"), Path.home()) else top
@@ -271,7 +278,7 @@ def _harmless(config: Path) -> bytes:
     parser = configparser.RawConfigParser(strict=False, allow_no_value=True, interpolation=None)
     try:
         parser.read_string("\n".join(line.strip() for line in _lines(config)))
-    except configparser.Error:
+    except (configparser.Error, AttributeError):
         return b"[core]\n\trepositoryformatversion = 0\n"
     lines = []
     for section in parser.sections():

@@ -140,6 +140,23 @@ def load(options: argparse.Namespace) -> unittest.TestSuite:
     return suite
 
 
+def canary(name: str) -> unittest.TestCase:
+    """A test that must fail. It passes where an assertion of unittest's lets wrong values through."""
+
+    def must_fail(test: Any) -> None:
+        attempts: tuple[tuple[str, tuple[Any, ...]], ...] = (("assertEqual", (1, 2)), ("assertTrue", (False,)), ("fail", ()))
+        for assertion, values in attempts:
+            try:
+                getattr(test, assertion)(*values)
+            except test.failureException:
+                continue
+            return
+        raise AssertionError("the canary: this test is here to fail")
+
+    found: unittest.TestCase = type("Canary", (unittest.TestCase,), {name: must_fail})(name)
+    return found
+
+
 def sow(seed: int | None) -> None:
     """Give hypothesis its seed, as its plugin for pytest does (hypothesis has no other way that holds for all tests)."""
     if seed is None:
@@ -180,6 +197,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--report", required=True)
     parser.add_argument("--coverage", default="")
+    parser.add_argument("--canary", default="")
     parser.add_argument("--seed", type=int)
     for option in ("--source", "--only", "--without", "--name", "--path"):
         parser.add_argument(option, action="append", default=[])
@@ -189,7 +207,10 @@ def main() -> int:
     sys.argv = ["python -m unittest"]
     sow(options.seed)
     measured = measuring(options)
-    result = unittest.TextTestRunner(resultclass=Result).run(load(options))
+    suite = load(options)
+    if options.canary and suite.countTestCases():
+        suite.addTest(canary(options.canary))
+    result = unittest.TextTestRunner(resultclass=Result).run(suite)
     assert isinstance(result, Result)
     if measured is not None:
         keep_measured(measured, options.coverage)
