@@ -12,7 +12,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from forge_dagster.domain.attribution import Baseline, baseline, compared, conclude, imposed, softened, to_compare, touches
+from forge_dagster.domain.attribution import (
+    Baseline,
+    baseline,
+    compared,
+    conclude,
+    fixtures,
+    imposed,
+    softened,
+    to_compare,
+    touches,
+)
 from forge_dagster.domain.changes import Change
 from forge_dagster.domain.findings import TEST_RULES, Finding
 from forge_dagster.domain.foreign import load_json
@@ -65,6 +75,11 @@ def attributed(
         elif _is_imposed(context, choice) and report.examined > 0:
             findings, reason = imposed(report.findings, tool=choice.tool.name)
             return _settled(examined, replace(report, findings=findings), Outcome.PASSED, reason)
+        elif context.gate == "secrets" and context.change.base_sha is None and not context.change.files:
+            findings, reason = fixtures(report.findings)
+            report = replace(report, findings=findings)
+            if not _errors(report) and report.examined > 0:
+                return _settled(examined, report, Outcome.PASSED, reason)
     conclusion = conclude(
         _errors(report),
         reason=report.reason,

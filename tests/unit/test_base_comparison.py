@@ -130,6 +130,30 @@ def test_what_a_tool_that_nobody_chose_says_of_the_base_too_is_a_warning(world: 
     assert [f.severity for f in both.report.findings] == [Severity.WARNING, Severity.ERROR]
 
 
+def secret(file: str) -> Finding:
+    return fault("", category=Category.SECRET, rule="private-key", file=file)
+
+
+@pytest.mark.parametrize(
+    ("files", "base", "outcome"),
+    [
+        (("tests/certs/server.key",), False, Outcome.PASSED),
+        (("tests/certs/server.key", "src/server.key"), False, Outcome.FAILED),
+        (("tests/certs/server.key",), True, Outcome.FAILED),
+    ],
+)
+def test_credentials_of_tests_fail_the_change_that_adds_them_and_no_whole_tree(
+    world: World, files: tuple[str, ...], base: bool, outcome: Outcome
+) -> None:
+    alone: dict[str, Any] = {} if base else {"change": Change(repository="o/r", head_sha="h"), "base": None}
+    examined = said(*(secret(file) for file in files), reason="")
+    context = replace(world.context(), gate="secrets", **alone)
+    choice = Choice(tool=Linter(gate="secrets"), because="")
+    done = attributed(context, choice, examined, lambda *_: said(outcome=Outcome.PASSED))
+    assert done.run.outcome is outcome
+    assert ("findings in tests" in done.run.reason or "finding in tests" in done.run.reason) is (outcome is Outcome.PASSED)
+
+
 def test_the_base_is_a_tree_of_its_own_with_nothing_to_compare_with(world: World) -> None:
     world.attribute(said(fault()))
     ((context, choice, _),) = world.asked
