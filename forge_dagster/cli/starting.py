@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import forge_dagster
 from forge_dagster import bootstrap
 from forge_dagster.cli.answering import answers
 from forge_dagster.cli.programs import Service, dagster_home, environment, server_url, services, workspace_file
@@ -186,7 +187,7 @@ def _dagster(settings: Settings, say: Say) -> None:
     from importlib.metadata import version
 
     folder = dagster_home(settings)
-    shutil.copyfile(Path(bootstrap.__file__).parents[1] / "dagster.yaml", folder / "dagster.yaml")  # beside the package
+    shutil.copyfile(Path(forge_dagster.__file__).parents[1] / "dagster.yaml", folder / "dagster.yaml")  # beside the package
     _write(folder / "workspace.yaml", workspace_file(settings), mode=0o600)
     stamp, wanted = folder / ".made-by", version("dagster")
     if stamp.exists() and stamp.read_text() == wanted:
