@@ -239,6 +239,14 @@ def test_without_some_tests(name: str) -> None:
     assert "test_d.py" not in told
 
 
+def test_jest_is_not_measured_where_its_script_says_so() -> None:
+    measured = command_of("jest", scripts={"test": "jest --env node"})
+    assert "--coverage" in measured.argv
+    plain = command_of("jest", scripts={"test": "jest --env @edge-runtime/jest-environment --no-coverage"})
+    assert "--coverage=false" in plain.argv
+    assert "--coverage" not in plain.argv
+
+
 def test_paths_are_no_patterns_to_vitest() -> None:
     command = command_of("vitest", Selection(without=("app/[id]/(group)/a.test.js",)))
     assert "--exclude=app/\\[id\\]/\\(group\\)/a.test.js" in command.argv

@@ -78,7 +78,7 @@ class Jest:
             commands.command(
                 request,
                 own,
-                _argv(request, own, report_name(_MANNER, number), measure=request.selection.measure),
+                _argv(request, own, report_name(_MANNER, number), measure=request.selection.measure and not _unmeasured(own)),
                 more={**_without(request), **_seed(request, own), **_canary_variables(request, own, number)},
                 seeded=False,
             )
@@ -120,6 +120,11 @@ def _argv(
         *((f"--filter={commands.shipped('jest_select.cjs')}",) if alone is None and commands.left_out(request) else ()),
         *files,
     )
+
+
+def _unmeasured(own: OwnCall) -> bool:
+    """Whether the script says that this call is not to be measured: some environments cannot run what is instrumented."""
+    return any(word in ("--no-coverage", "--coverage=false") for word in own.arguments)
 
 
 def _program(request: ToolRequest, own: OwnCall) -> tuple[str, ...]:
