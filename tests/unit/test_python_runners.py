@@ -129,6 +129,15 @@ def test_what_pytest_loads_itself_is_measured_from_outside(pyproject: dict[str, 
     assert ("--no-cov" in commands[0].argv) is early
 
 
+@pytest.mark.parametrize(("version", "known"), [("1.5", False), ("2.4.0", True), ("7.0.0", True), ("", True)])
+def test_an_old_pytest_cov_is_not_told_what_it_does_not_know(version: str, known: bool) -> None:
+    request = asked("pytest", measure=False)
+    assert request.environment is not None
+    environment = replace(request.environment, versions={**request.environment.versions, "pytest-cov": version})
+    (command,) = PYTEST.commands(replace(request, environment=environment))
+    assert ("--no-cov" in command.argv) is known
+
+
 # --- reruns ------------------------------------------------------------------------------------------------------------
 
 

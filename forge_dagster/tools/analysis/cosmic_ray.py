@@ -257,7 +257,8 @@ def _prepared(request: ToolRequest, runner: Tool, command: Command, *, measure: 
     # the last --maxfail counts
     options = (*steady_options(request), "--tb=no", "-q", *without)
     # which test it is cannot be known where the measuring is done around pytest
-    contexts = ("--cov-context=test", "--cov-report=") if measure and "--no-cov" not in command.argv else ()
+    inside = any(word.startswith("--cov=") for word in command.argv)
+    contexts = ("--cov-context=test", "--cov-report=") if measure and inside else ()
     ending = () if measure else ("--maxfail=1",)
     asked = (argument for argument in command.argv if not argument.startswith("--cov-report="))
     return replace(command, argv=(*asked, *options, *contexts, *ending), environment=environment)

@@ -31,6 +31,7 @@ from forge_dagster.tools.tests.pytest_command import (
     serially,
     snapshot_details,
     test_paths,
+    unmeasured,
 )
 from forge_dagster.tools.tests.pytest_listing import listed, listing
 from forge_dagster.tools.tests.pytest_report import finding, is_collection, test_id
@@ -98,7 +99,13 @@ class Pytest:
         commands = []
         for number, failed in enumerate(_to_rerun(request, outputs)):
             test = failed.snippet if not failed.snippet.startswith("-") else f"./{failed.snippet}"
-            argv = (str(request.executable), *common(request, _rerun_report(number)), "--no-cov", *serially(request), test)
+            argv = (
+                str(request.executable),
+                *common(request, _rerun_report(number)),
+                *unmeasured(request),
+                *serially(request),
+                test,
+            )
             commands.append(command(request, argv, min(RERUN_TIMEOUT_S, request.timeout_s)))
         return commands
 

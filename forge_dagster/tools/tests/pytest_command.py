@@ -23,6 +23,8 @@ _MARKED = re.compile(r"(?:^|\s)-m[\s=]*(?:'([^']*)'|\"([^\"]*)\"|([^\s'\"]\S*))"
 _OPT_IN = re.compile(r"not\s+\w*(?:property|properties|hypothesis|fuzz)\w*")
 _REPORTS_JSON = (4, 1)
 """pytest-cov's first version that writes coverage.py's JSON report (its changelog)."""
+_KNOWS_NO_COV = (2, 4)
+"""pytest-cov's first version that knows --no-cov (its changelog)."""
 _WARNINGS = {
     "pytest-cov": ((3, 0), "pytest_cov.plugin.PytestCovWarning"),
     "coverage": ((6, 0), "coverage.exceptions.CoverageWarning"),
@@ -66,7 +68,7 @@ def common(request: ToolRequest, junit: str) -> tuple[str, ...]:
 def measuring(request: ToolRequest) -> tuple[str, ...]:
     """Options of pytest-cov."""
     if not request.selection.measure or len(program(request)) > 1:
-        return ("--no-cov",)
+        return unmeasured(request)
     report = "" if reporting(request) else f"json:{request.report / COVERAGE}"
     return (
         *(f"--cov={folder}" for folder in measured_folders(request)),
@@ -75,6 +77,15 @@ def measuring(request: ToolRequest) -> tuple[str, ...]:
         # the repository's own threshold is about the whole; the coverage gate judges what the change adds
         "--cov-fail-under=0",
     )
+
+
+def unmeasured(request: ToolRequest) -> tuple[str, ...]:
+    """The option by which pytest-cov measures nothing, whatever the configuration says.
+
+    A release that does not know it is installed beside a pluggy whose version looks old: pluggy's own, in a clone without tags.
+    """
+    version = _version(request, "pytest-cov")
+    return () if version and not _at_least(version, _KNOWS_NO_COV) else ("--no-cov",)
 
 
 def reporting(request: ToolRequest) -> Sequence[Command]:

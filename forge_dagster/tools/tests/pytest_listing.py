@@ -7,7 +7,7 @@ from pathlib import Path
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.reading import Unreadable, json_object
-from forge_dagster.tools.tests.pytest_command import JUNIT, command, common, serially
+from forge_dagster.tools.tests.pytest_command import JUNIT, command, common, serially, unmeasured
 from forge_dagster.tools.tests.python_suites import project_directory
 
 _REPORT = "tests.json"
@@ -17,7 +17,15 @@ _PLUGIN = "forge_list_pytest"
 
 def listing(request: ToolRequest) -> Command:
     """pytest, which collects only; a plugin tells what, since what pytest prints depends on the repository's options."""
-    argv = (str(request.executable), "-p", _PLUGIN, *common(request, JUNIT), "--no-cov", *serially(request), "--collect-only")
+    argv = (
+        str(request.executable),
+        "-p",
+        _PLUGIN,
+        *common(request, JUNIT),
+        *unmeasured(request),
+        *serially(request),
+        "--collect-only",
+    )
     ran = command(request, argv, request.timeout_s)
     path = ":".join(part for part in (str(_FOLDER), ran.environment.get("PYTHONPATH", "")) if part)
     return replace(ran, environment={**ran.environment, "PYTHONPATH": path, "FORGE_TESTS": str(request.report / _REPORT)})
