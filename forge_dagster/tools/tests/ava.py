@@ -117,4 +117,6 @@ _MANNER = Manner(
     anonymous=True,
 )
 
-ADAPTER = ScriptRunner(name="ava", argv=_argv, manner=_MANNER)
+ADAPTER = ScriptRunner(
+    name="ava", program="ava", package="ava", argv=lambda request, own, _report: _argv(request, own), manner=_MANNER
+)

@@ -7,18 +7,18 @@ Coverage is measured by c8, the repository's own or Forge's.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import PurePosixPath
 
-from forge_dagster.domain.project import Language, Project
-from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
+from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.event_report import read_events
-from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
+from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_files import given_files, scripts
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
+from forge_dagster.tools.tests.script_runner import ScriptRunner
 
 _WITH_VALUE = frozenset(
     (
@@ -48,52 +48,6 @@ _BORP_DROPPED_ALONE = frozenset(("-C", "--coverage", "--check-coverage", "-w", "
 _BNT_VALUES = frozenset(("-t", "--coverage", "--coverage-include", "--coverage-exclude"))
 _FOUND = re.compile(r"(?:[._-]test|^test|^test-.*)\.[cm]?[jt]s$")
 _FOUND_FOLDER = "test"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeTest:
-    """The adapter."""
-
-    name: str = "node_test"
-    gate: str = "unit"
-    language: Language | None = Language.TYPESCRIPT
-    default: bool = False
-    program: str = "node"
-    package: str = ""
-    follow_up_may_crash: bool = True
-    measured_by: str = commands.MEASURED_BY
-
-    def chosen(self, project: Project) -> str | None:
-        """By a script that calls it: node itself is always there."""
-        return runner_sign(project, self.name)
-
-    def beside(self, project: Project) -> Sequence[str]:
-        """Packages of Forge's toolbox that it wants besides."""
-        return commands.beside(project, self.name)
-
-    def commands(self, request: ToolRequest) -> Sequence[Command]:
-        """The runner for each call in the repository's script."""
-        if not commands.applies(request):
-            return ()
-        calls = commands.calls_of(request, self.name)
-        return commands.preparing(request, calls) + tuple(
-            commands.command(
-                request,
-                own,
-                commands.measured(request, own, _argv(request, own, report_name(_MANNER, number)), number=number),
-                more=canaries.variables(request, number) if _canary(request, own) else {},
-            )
-            for number, own in enumerate(calls)
-        )
-
-    def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
-        """Each failed test once more, alone."""
-        return again(_MANNER, request, outputs, calls=commands.calls_of(request, self.name))
-
-    def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
-        """PASSED only for exit code 0 with a report, told to its end, in which something passed and nothing failed."""
-        calls = commands.calls_of(request, self.name)
-        return judged(_MANNER, request, outputs, calls=calls, coverage=commands.COVERAGE)
 
 
 def _argv(request: ToolRequest, own: OwnCall, report: str, *, alone: tuple[str, str] | None = None) -> tuple[str, ...]:
@@ -184,4 +138,4 @@ _MANNER = Manner(
     canary=_canary,
 )
 
-ADAPTER = NodeTest()
+ADAPTER = ScriptRunner(name="node_test", program="node", package="", argv=_argv, manner=_MANNER)

@@ -1,46 +1,44 @@
-"""A JavaScript runner that is called as the repository's own script calls it, and reports on stdout: ava, tap, tape, uvu.
+"""A JavaScript runner that is called as the repository's own script calls it: ava, jasmine, mocha, node:test, tap, tape, uvu.
 
 They differ in their arguments and in how their report is read; each has a file of its own for that.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
-from forge_dagster.tools.tests.javascript import Manner, again, judged
+from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
 from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+
+
+def _none(_request: ToolRequest, _report: str) -> Mapping[str, str]:
+    return {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScriptRunner:
-    """The adapter of one such runner; its program and its package are called as it is.
+    """The adapter of one such runner.
 
-    `argv`: what to run for one call in a script; `manner`: how its report is read, and a test run alone. `preload`: file
-    of the canary's that node loads first, for a runner that is not given it by `argv`.
+    `argv`: what to run for one call in a script, given the name of its report file; `manner`: how its report is read, and a
+    test run alone. `variables`: what its environment holds for that report. `preload`: file of the canary's that node loads
+    first, for a runner that is not given it by `argv`.
     """
 
     name: str
-    argv: Callable[[ToolRequest, OwnCall], tuple[str, ...]]
+    program: str
+    package: str
+    argv: Callable[[ToolRequest, OwnCall, str], tuple[str, ...]]
     manner: Manner
+    variables: Callable[[ToolRequest, str], Mapping[str, str]] = _none
     preload: str = ""
     gate: str = "unit"
     language: Language | None = Language.TYPESCRIPT
     default: bool = False
     follow_up_may_crash: bool = True
     measured_by: str = commands.MEASURED_BY
-
-    @property
-    def program(self) -> str:
-        """See ports.Tool."""
-        return self.name
-
-    @property
-    def package(self) -> str:
-        """See ports.Tool."""
-        return self.name
 
     def chosen(self, project: Project) -> str | None:
         """By a script that calls it or runs a test that requires it, its configuration, or as a declared dependency."""
@@ -55,15 +53,13 @@ class ScriptRunner:
         if not commands.applies(request):
             return ()
         calls = commands.calls_of(request, self.name)
-        return commands.preparing(request, calls) + tuple(
-            commands.command(
-                request,
-                own,
-                commands.measured(request, own, self.argv(request, own), number=number),
-                more=self._canary(request, own, number),
-            )
-            for number, own in enumerate(calls)
-        )
+        return commands.preparing(request, calls) + tuple(self._command(request, *one) for one in enumerate(calls))
+
+    def _command(self, request: ToolRequest, number: int, own: OwnCall) -> Command:
+        report = report_name(self.manner, number)
+        argv = commands.measured(request, own, self.argv(request, own, report), number=number)
+        more = {**self.variables(request, report), **self._canary(request, own, number)}
+        return commands.command(request, own, argv, more=more)
 
     def _canary(self, request: ToolRequest, own: OwnCall, number: int) -> dict[str, str]:
         if not self.manner.canary(request, own):

@@ -128,4 +128,6 @@ _MANNER = Manner(
     canary=_canary,
 )
 
-ADAPTER = ScriptRunner(name="tap", argv=_argv, manner=_MANNER)
+ADAPTER = ScriptRunner(
+    name="tap", program="tap", package="tap", argv=lambda request, own, _report: _argv(request, own), manner=_MANNER
+)

@@ -96,4 +96,6 @@ _MANNER = Manner(
     canary=_canary,
 )
 
-ADAPTER = ScriptRunner(name="tape", argv=_argv, manner=_MANNER)
+ADAPTER = ScriptRunner(
+    name="tape", program="tape", package="tape", argv=lambda request, own, _report: _argv(request, own), manner=_MANNER
+)

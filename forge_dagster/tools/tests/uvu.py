@@ -107,4 +107,11 @@ _MANNER = Manner(
     canary=_canary,
 )
 
-ADAPTER = ScriptRunner(name="uvu", argv=_argv, manner=_MANNER, preload="forge_canary_uvu.cjs")
+ADAPTER = ScriptRunner(
+    name="uvu",
+    program="uvu",
+    package="uvu",
+    argv=lambda request, own, _report: _argv(request, own),
+    manner=_MANNER,
+    preload="forge_canary_uvu.cjs",
+)
