@@ -198,7 +198,7 @@ def _requires_python(pyproject: Mapping[str, Any], setup_cfg: str | None) -> str
     poetry = table(pyproject, "tool", "poetry", "dependencies").get("python")
     if isinstance(poetry, str):
         return (poetry_requirement("python", poetry) or "python").removeprefix("python")
-    return parse_ini(setup_cfg or "").get("options", "python_requires", fallback="").strip()
+    return (parse_ini(setup_cfg or "").get("options", "python_requires", fallback="") or "").strip()
 
 
 def locked_versions(python: PythonProject, folder: Path) -> tuple[str, ...]:

@@ -124,9 +124,9 @@ def setup_declarations(setup_py: str | None, setup_cfg: str | None) -> tuple[tup
             extras |= {str(name): strings(items) for name, items in value.items()}
     parser = parse_ini(setup_cfg or "")
     for option in ("install_requires", "tests_require"):
-        requires.extend(parser.get("options", option, fallback="").split("\n"))
+        requires.extend((parser.get("options", option, fallback="") or "").split("\n"))
     if parser.has_section("options.extras_require"):
-        extras |= {name: tuple(text.split("\n")) for name, text in parser.items("options.extras_require")}
+        extras |= {name: tuple((text or "").split("\n")) for name, text in parser.items("options.extras_require")}
     return tuple(requires), extras
 
 

@@ -320,6 +320,13 @@ def test_what_looks_like_a_test(path: str, expected: bool) -> None:
     assert has_tests([path]) is expected
 
 
+def test_a_setup_cfg_with_a_key_and_no_value_declares_nothing(tmp_path: Path) -> None:
+    (tmp_path / "setup.cfg").write_text("[options]\ninstall_requires\n[options.extras_require]\ndev\n")
+    python = detect(tmp_path, ["setup.cfg"]).python
+    assert python is not None
+    assert python.dependencies == frozenset()
+
+
 def test_a_setup_cfg_that_python_itself_fails_on_is_left_out(tmp_path: Path) -> None:
     (tmp_path / "setup.cfg").write_text("[options]\ninstall_requires\n  a>=1\n[flake8]\nmax-line-length = 99\n")
     python = detect(tmp_path, ["setup.cfg"]).python
