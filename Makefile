@@ -32,7 +32,7 @@ test: lint  ## Everything but the slow tests
 	@echo "==> pytest"; $(RUN) -m "not slow" $(PYTEST)
 
 test-slow: setup-dev  ## The slow tests: real suites, builds, scans and registries; the whole demo
-	@echo "==> pytest, slow"; $(RUN) -m slow $(PYTEST)
+	@echo "==> pytest, slow"; $(RUN) -m slow --timeout 900 $(PYTEST)
 
 test-all: test test-slow  ## Every test
 
