@@ -1,11 +1,10 @@
 """What a repository's own settings leave out of its coverage: generated code, vendored copies of other projects."""
 
-import configparser
 import posixpath
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from forge_dagster.domain.foreign import load_json, load_toml
+from forge_dagster.domain.foreign import load_ini, load_json, load_toml
 from forge_dagster.domain.globs import matches
 
 SETTINGS = (
@@ -43,7 +42,7 @@ def _fits(path: str, pattern: str) -> bool:
 def _patterns(name: str, text: str) -> Iterator[str]:
     try:
         found = _read(posixpath.basename(name), text)
-    except (ValueError, RecursionError, configparser.Error):
+    except (ValueError, RecursionError):
         return
     listed = found.split("\n") if isinstance(found, str) else found
     yield from (word for word in (listed if isinstance(listed, list) else [])[:_MOST] if isinstance(word, str))
@@ -53,9 +52,8 @@ def _read(name: str, text: str) -> object:
     if name == "pyproject.toml":
         return _at(load_toml(text), "tool", "coverage", "run", "omit")
     if name in (".coveragerc", "setup.cfg", "tox.ini"):
-        parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
-        parser.read_string(text)
-        return parser.get("run" if name == ".coveragerc" else "coverage:run", "omit", fallback="").replace(",", "\n")
+        section = "run" if name == ".coveragerc" else "coverage:run"
+        return load_ini(text).get(section, {}).get("omit", "").replace(",", "\n")
     data = load_json(text)
     if name != "package.json":
         return _at(data, "exclude")

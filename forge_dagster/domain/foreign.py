@@ -4,6 +4,7 @@ The parsers of the standard library and libyaml are safe against what is not wel
 made to exhaust memory, stack or time. Each refusal is a ValueError that says what was too much.
 """
 
+import configparser
 import json
 import re
 import tomllib
@@ -48,6 +49,21 @@ def load_toml(text: str) -> dict[str, Any]:
         raise
     except (ValueError, RecursionError) as error:  # a date that is none, a number of 5,000 digits, deep nesting
         raise tomllib.TOMLDecodeError(f"it cannot be read ({type(error).__name__})") from error
+
+
+def load_ini(text: str, *, fold_case: bool = True) -> dict[str, dict[str, str]]:
+    """Section -> key -> value of an ini file; "" for a key without one. Raises ValueError."""
+    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+    if not fold_case:
+        parser.optionxform = str  # type: ignore[assignment,method-assign]
+    try:
+        parser.read_string(text)
+    except (
+        configparser.Error,
+        AttributeError,
+    ) as error:  # Python's own fault: a value below a key with none
+        raise ValueError(f"it cannot be read ({type(error).__name__})") from error
+    return {section: {key: value or "" for key, value in parser.items(section)} for section in parser.sections()}
 
 
 def load_xml(data: bytes) -> "ET.Element":

@@ -21,7 +21,7 @@ from forge_dagster.gates.overlaid import asked_over, finding_of, with_more
 from forge_dagster.gates.selection import Choice
 from forge_dagster.ports import GateContext, Selection
 
-_MOST_FILES, _NAMED = 40, 5
+_MOST_FILES, _MOST_READ, _NAMED = 40, 2_000, 5
 _FIX = "a person says whether the tests are judged as strictly as before"
 
 
@@ -60,8 +60,10 @@ def _put_back(context: GateContext, language: Language) -> Mapping[str, str | No
     with context.base() as base:
         loaded = loaded_by(_configuration(context, (base, context.root), language), language)
         touched = [path for path in changed if says_of_tests(path, language) or is_loaded(path, loaded, language)]
+        if len(touched) > _MOST_FILES:
+            raise ValueError(f"the change touches {len(touched)} files that say how tests run, more than {_MOST_FILES}")
         found: dict[str, str | None] = {}
-        for path in touched[:_MOST_FILES]:
+        for path in touched:
             file = changed[path]
             old = None if file.status == "added" else _text(base, file.previous_path or path)
             new = None if file.status == "removed" else _text(context.root, path)
@@ -75,7 +77,9 @@ def _put_back(context: GateContext, language: Language) -> Mapping[str, str | No
 
 
 def _configuration(context: GateContext, roots: Iterable[Path], language: Language) -> Mapping[str, str]:
-    paths = [path for path in context.project.files if says_of_tests(path, language)][:_MOST_FILES]
+    paths = [path for path in context.project.files if says_of_tests(path, language)]
+    if len(paths) > _MOST_READ:
+        raise ValueError(f"{len(paths)} files say how tests run, more than {_MOST_READ}")
     texts = ((path, [text for root in roots if (text := _text(root, path)) is not None]) for path in paths)
     return {path: "\n".join(both) for path, both in texts}
 

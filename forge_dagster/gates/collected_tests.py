@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
+from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.suite_configuration import says_of_tests
@@ -19,7 +20,7 @@ from forge_dagster.gates.attribution import KEPT, Ask, base_place
 from forge_dagster.gates.changed_files import regular
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.kept import keep, kept
-from forge_dagster.gates.overlaid import asked_over, with_more
+from forge_dagster.gates.overlaid import asked_over, finding_of, with_more
 from forge_dagster.gates.selection import Choice
 from forge_dagster.ports import GateContext, Selection
 
@@ -36,16 +37,17 @@ def with_collected(context: GateContext, choice: Choice, examined: Examined, ask
     if not any(is_test_code(path) or says_of_tests(path, language) for path in context.change.paths):
         return examined
     context.log(f"{choice.tool.name}: listing the tests of head and base")
+    head = ask(replace(context, scratch=_folder(context, "head-tests"), base=None), choice, _LISTING).report
+    if head.outcome is not Outcome.PASSED:  # though it ran them: what it will not list is for a person to look at
+        return with_more(examined, _unlisted(choice, head.reason))
     try:
-        head = ask(replace(context, scratch=_folder(context, "head-tests"), base=None), choice, _LISTING).report
-        base = _of_base(context, choice, ask, examined.run.version) if head.outcome is Outcome.PASSED else None
+        base = _of_base(context, choice, ask, examined.run.version)
     except (Interrupted, Superseded):
         raise
     except ForgeError as error:
-        context.log(f"{choice.tool.name}: the tests could not be listed: {error.message}")
-        return examined
+        return with_more(examined, _unlisted(choice, f"those of the base cannot be had: {error.message}"))
     if base is None:
-        context.log(f"{choice.tool.name}: the tests of head and base could not both be listed")
+        context.log(f"{choice.tool.name}: the base's own tests cannot be listed, so there is nothing to compare with")
         return examined
     root = context.root
     findings = left_out(
@@ -56,6 +58,11 @@ def with_collected(context: GateContext, choice: Choice, examined: Examined, ask
         text=lambda path: regular(root, path)[0].decode("utf-8", "replace") if (root / path).is_file() else None,
     )
     return with_more(examined, *findings)
+
+
+def _unlisted(choice: Choice, why: str) -> Finding:
+    message = f"{choice.tool.name} ran the tests, but does not list them for a comparison with the base: {why}"
+    return finding_of("unexaminable", message, fix="a person looks whether all the tests still run")
 
 
 def _of_base(context: GateContext, choice: Choice, ask: Ask, version: str) -> tuple[str, ...] | None:

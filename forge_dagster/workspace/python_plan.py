@@ -176,7 +176,7 @@ def _installable(pyproject: Mapping[str, Any], setup_py: str | None, setup_cfg: 
         or table(pyproject, "tool", "poetry").get("package-mode") is False
     ):
         return False
-    if setup_py is not None or (setup_cfg is not None and parse_ini(setup_cfg).has_section("metadata")):
+    if setup_py is not None or (setup_cfg is not None and "metadata" in parse_ini(setup_cfg)):
         return True
     return bool(table(pyproject, "project")) or bool(table(pyproject, "tool", "poetry", "dependencies"))
 
@@ -198,7 +198,7 @@ def _requires_python(pyproject: Mapping[str, Any], setup_cfg: str | None) -> str
     poetry = table(pyproject, "tool", "poetry", "dependencies").get("python")
     if isinstance(poetry, str):
         return (poetry_requirement("python", poetry) or "python").removeprefix("python")
-    return (parse_ini(setup_cfg or "").get("options", "python_requires", fallback="") or "").strip()
+    return parse_ini(setup_cfg or "").get("options", {}).get("python_requires", "").strip()
 
 
 def locked_versions(python: PythonProject, folder: Path) -> tuple[str, ...]:

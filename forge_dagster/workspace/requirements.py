@@ -1,10 +1,11 @@
 """What a Python project declares, read without running anything. Pure, but for files handed in as text."""
 
 import ast
-import configparser
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
+
+from forge_dagster.domain.foreign import load_ini
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\s\[<>=!~;@(,])")
 _SECTION = re.compile(r"^\[([^\]\r\n]+)\]", re.MULTILINE)
@@ -122,11 +123,10 @@ def setup_declarations(setup_py: str | None, setup_cfg: str | None) -> tuple[tup
             requires.extend(strings(value) if isinstance(value, list) else str(value).splitlines())
         elif keyword.arg == "extras_require" and isinstance(value, dict):
             extras |= {str(name): strings(items) for name, items in value.items()}
-    parser = parse_ini(setup_cfg or "")
+    sections = parse_ini(setup_cfg or "")
     for option in ("install_requires", "tests_require"):
-        requires.extend((parser.get("options", option, fallback="") or "").split("\n"))
-    if parser.has_section("options.extras_require"):
-        extras |= {name: tuple((text or "").split("\n")) for name, text in parser.items("options.extras_require")}
+        requires.extend(sections.get("options", {}).get(option, "").split("\n"))
+    extras |= {name: tuple(text.split("\n")) for name, text in sections.get("options.extras_require", {}).items()}
     return tuple(requires), extras
 
 
@@ -143,14 +143,12 @@ def _setup_keywords(text: str) -> list[ast.keyword]:
     ]
 
 
-def parse_ini(text: str) -> configparser.RawConfigParser:
-    """An ini file; what cannot be parsed is left out."""
-    parser = configparser.RawConfigParser(strict=False, allow_no_value=True)
+def parse_ini(text: str) -> Mapping[str, Mapping[str, str]]:
+    """Section -> key -> value of an ini file; nothing for one that cannot be parsed."""
     try:
-        parser.read_string(text)
-    except (configparser.Error, AttributeError):  # the latter for a value below a key that has none (Python's own fault)
-        return configparser.RawConfigParser()
-    return parser
+        return load_ini(text)
+    except ValueError:
+        return {}
 
 
 def ini_sections(text: str) -> frozenset[str]:

@@ -73,11 +73,10 @@ def _texts(value: object) -> list[str]:
 
 
 def _tox_ini(source: str, text: str) -> Iterator[tuple[str, str]]:
-    parser = parse_ini(text)
-    for section in parser.sections():
+    for section, values in parse_ini(text).items():
         if section.partition(":")[0] != "testenv":
             continue
-        lines = (parser.get(section, "commands", fallback="") or "").replace("\\\n", " ").splitlines()
+        lines = values.get("commands", "").replace("\\\n", " ").splitlines()
         yield from ((f"{source} [{section}]", _FACTOR.sub("", line.strip())) for line in lines)
 
 

@@ -100,21 +100,20 @@ def _tox(pyproject: Mapping[str, Any], read: Read) -> Iterator[Asked]:
 
 
 def _tox_ini(source: str, text: str) -> Iterator[Asked]:
-    parser = parse_ini(text)
-    for section in parser.sections():
+    for section, values in parse_ini(text).items():
         kind, _, name = section.partition(":")
         name = name or "testenv"
         if kind != "testenv" or not _wanted(name):
             continue
         found = _Found()
-        for line in (parser.get(section, "deps", fallback="") or "").splitlines():
+        for line in values.get("deps", "").splitlines():
             condition = _CONDITION.fullmatch(line.strip())
             if condition is None:
                 found.take(line)
             elif re.fullmatch(r"[a-z,]+", condition[1]) and all(_wanted(factor) for factor in condition[1].split(",")):
                 found.take(condition[2])
         for option, into in (("extras", found.extras), ("dependency_groups", found.groups)):
-            words = re.split(r"[\s,]+", parser.get(section, option, fallback="") or "")
+            words = re.split(r"[\s,]+", values.get(option, ""))
             into += [word for word in words if re.fullmatch(r"[\w.-]+", word)]
         yield found.asked(f"{source} [{section}]", name)
 

@@ -99,3 +99,24 @@ def test_tests_that_fail_under_what_the_base_ran_them_under_ask_for_a_person(tmp
     )
     assert found["a fixture that nobody asks for yet"] == (Outcome.PASSED, [], 2)
     assert found["nothing of the kind"] == (Outcome.PASSED, [], 1)
+
+
+@pytest.mark.slow
+def test_what_is_hidden_from_the_comparison_asks_for_a_person(tmp_path: Path) -> None:
+    looser = "import pytest\n\n\n@pytest.fixture\ndef prices():\n    return [1, 1]\n"
+    unlisted = SUITE["tests/conftest.py"] or ""
+    refuses = "\n\ndef pytest_configure(config):\n    if config.option.collectonly:\n        raise pytest.UsageError('no')\n"
+    padding: dict[str, str | None] = {f"a{number:02}/conftest.py": "" for number in range(45)}
+    found = suite(
+        tmp_path,
+        {
+            "tests that are not listed": {"tests/conftest.py": unlisted + refuses},
+            "a fixture among many files": {**padding, "shop.py": WRONG, "tests/conftest.py": looser},
+        },
+    )
+    outcome, asked, _ = found["tests that are not listed"]
+    assert (outcome, [rule for rule, _, _ in asked]) == (Outcome.PASSED, ["unexaminable"])
+    assert "does not list them" in asked[0][2]
+    outcome, asked, times = found["a fixture among many files"]
+    assert (outcome, [rule for rule, _, _ in asked], times) == (Outcome.PASSED, ["unexaminable"], 1)
+    assert "touches 46 files" in asked[0][2]

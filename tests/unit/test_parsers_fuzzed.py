@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from forge_dagster.domain.advisories import AdvisoryUnreadable, parse_advisory
 from forge_dagster.domain.coverage_report import parse_coverage
+from forge_dagster.domain.coverage_settings import left_out
 from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.identity import identity_of
 from forge_dagster.domain.policy import parse_policy
@@ -117,8 +118,26 @@ def _locks() -> dict[str, Parser]:
     return {name: Parser(parse=lambda data, name=name: read_lock(name, _text(data)), seed=seed) for name, seed in seeds.items()}  # type: ignore[misc]
 
 
+def _exclusions() -> dict[str, Parser]:
+    seeds = {
+        "package.json": '{"c8": {"exclude": ["a/**"]}, "nyc": {"exclude": "b.js"}}',
+        ".c8rc.json": '{"exclude": ["a/**", "!b.js"]}',
+        "pyproject.toml": '[tool.coverage.run]\nomit = ["a/*", "*/b.py"]\n',
+        ".coveragerc": "[run]\nomit\n  a/*\n",
+        "setup.cfg": "[coverage:run]\nomit =\n    a/*\n    b.py\n",
+    }
+    return {
+        f"exclusions {name}": Parser(
+            parse=lambda data, name=name: [left_out(path, {name: _text(data)}) for path in ("a/x.py", "b.js")],  # type: ignore[misc]
+            seed=seed,
+        )
+        for name, seed in seeds.items()
+    }
+
+
 PARSERS = {
     **_locks(),
+    **_exclusions(),
     **{
         f"detect {name}": Parser(parse=_detected(name), seed=text, raises=(WorkspaceError,)) for name, text in MANIFESTS.items()
     },

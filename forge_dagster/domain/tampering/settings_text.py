@@ -1,12 +1,12 @@
 """Configuration of tools as flat settings, whatever format a file has. Keys are dotted; lists are tuples of text."""
 
-import configparser
 import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from forge_dagster.domain.foreign import load_ini
 from forge_dagster.domain.tampering.files import SCRIPTS, name
 from forge_dagster.domain.tampering.python_source import Unreadable
 
@@ -26,7 +26,7 @@ def read_settings(text: str, path: str) -> Settings:
         raise Unreadable(f"it is longer than {_LONGEST} characters")
     try:
         return dict(_limited(_flat(_data(text, path))))
-    except (ValueError, RecursionError, configparser.Error, AttributeError, TypeError, MemoryError) as error:
+    except (ValueError, RecursionError, TypeError, MemoryError) as error:
         raise Unreadable(f"it cannot be parsed: {type(error).__name__}") from error
 
 
@@ -44,10 +44,8 @@ def _data(text: str, path: str) -> Any:
         except yaml.YAMLError as error:
             raise Unreadable("it is no valid YAML") from error
     if path.endswith((".cfg", ".ini")) or last in (".coveragerc", ".flake8", ".pylintrc", ".importlinter", ".bandit"):
-        parser = configparser.ConfigParser(interpolation=None, strict=False, allow_no_value=True)
-        parser.optionxform = str  # type: ignore[assignment,method-assign]  # names of paths are among the keys
-        parser.read_string(text)
-        return {section: {key: _of_ini(value) for key, value in parser[section].items()} for section in parser.sections()}
+        found = load_ini(text, fold_case=False)  # names of paths are among the keys
+        return {section: {key: _of_ini(value) for key, value in values.items()} for section, values in found.items()}
     if text.lstrip()[:1] in ("{", "["):
         bare = _COMMENT.sub(lambda m: m[1] or "", text.lstrip("\ufeff"))
         return json.loads(_LAST_COMMA.sub(lambda m: m[1] or "", bare))
@@ -59,8 +57,8 @@ def _data(text: str, path: str) -> Any:
         raise Unreadable("it is neither JSON nor YAML") from error
 
 
-def _of_ini(value: str | None) -> Any:
-    words = [part.strip() for part in re.split(r"[\n,]", value or "") if part.strip() and not part.strip().startswith("#")]
+def _of_ini(value: str) -> Any:
+    words = [part.strip() for part in re.split(r"[\n,]", value) if part.strip() and not part.strip().startswith("#")]
     if len(words) == 1:
         lowered = words[0].lower()
         if lowered in ("true", "yes", "on", "false", "no", "off"):
