@@ -104,7 +104,7 @@ def test_tests_that_fail_under_what_the_base_ran_them_under_ask_for_a_person(tmp
 @pytest.mark.slow
 def test_what_is_hidden_from_the_comparison_asks_for_a_person(tmp_path: Path) -> None:
     looser = "import pytest\n\n\n@pytest.fixture\ndef prices():\n    return [1, 1]\n"
-    unlisted = SUITE["tests/conftest.py"] or ""
+    unlisted = str(SUITE["tests/conftest.py"])
     refuses = "\n\ndef pytest_configure(config):\n    if config.option.collectonly:\n        raise pytest.UsageError('no')\n"
     padding: dict[str, str | None] = {f"a{number:02}/conftest.py": "" for number in range(45)}
     found = suite(
