@@ -28,7 +28,12 @@ def test_price_of_one_by_default() -> None:
 
 def test_of_several_values_the_first_counts() -> None:
     found = answer("/api/price?item=anvil&item=tongs&quantity=3&quantity=5")
-    assert json.loads(found.body) == {"item": "anvil", "quantity": 3, "discount_percent": 5, "total": 35_625}
+    assert json.loads(found.body) == {
+        "item": "anvil",
+        "quantity": 3,
+        "discount_percent": 5,
+        "total": 35_625,
+    }
 
 
 @pytest.mark.parametrize(
