@@ -10,6 +10,7 @@ import pkgutil
 from collections.abc import Iterator, Mapping
 from typing import Any, cast
 
+from forge_dagster.domain.graph import gate_spec
 from forge_dagster.ports import Gate, Platform, Tool
 
 
@@ -62,6 +63,12 @@ class _Adapters(Mapping[str, Any]):
 def tools() -> Mapping[str, Tool]:
     """Every tool by name."""
     return cast(Mapping[str, Tool], _Adapters("forge_dagster.tools"))
+
+
+@functools.cache
+def tools_of(gate: str) -> Mapping[str, Tool]:
+    """The tools by name among which those of `gate` are: they lie in the folder of its stage, and only that is imported."""
+    return cast(Mapping[str, Tool], _Adapters(f"forge_dagster.tools.{gate_spec(gate).stage.value}"))
 
 
 @functools.cache

@@ -1,9 +1,10 @@
 """Means to check a work tree or commit range with no server (`forge check`)."""
 
+import contextlib
 import os
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from forge_dagster.usecases.check import LocalCheck
 
 
-@contextmanager
+@contextlib.contextmanager
 def local_check(
     path: Path,
     *,
@@ -56,6 +57,9 @@ def local_check(
         ) from error
     settings, secrets = load_settings(home), redactor(home)
     run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", redaction=secrets, sandbox=settings.sandbox)
+    if fresh:
+        run.prepare(path.resolve())
+        threading.Thread(target=_load, args=(specs,), name="loading", daemon=True).start()
     try:
         with tempfile.TemporaryDirectory(prefix="forge-check-", ignore_cleanup_errors=True) as scratch:
             checkout = local_checkout(path, base, head, run, kept=home / "checkouts" / "check")
@@ -93,6 +97,16 @@ def local_check(
             )
     finally:
         run.stop()
+
+
+def _load(specs: tuple[GateSpec, ...]) -> None:
+    """Import what the gates need, while git is waited for. What cannot be imported, the gate says that needs it."""
+    from forge_dagster import registry
+
+    for spec in specs:
+        with contextlib.suppress(Exception):
+            registry.gates().get(spec.name)
+            len(registry.tools_of(spec.name))
 
 
 def _refuse_broken_policy(checkout: Checkout) -> None:

@@ -13,7 +13,10 @@ def run() -> NoReturn:
     gc.set_threshold(50_000, 20, 20)
     from forge_dagster.cli.main import main
 
-    main()
+    try:
+        main()
+    finally:
+        gc.freeze()  # the interpreter's last collection finds nothing to look through: the memory goes with the process
 
 
 if __name__ == "__main__":

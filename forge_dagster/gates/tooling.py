@@ -108,7 +108,7 @@ def run_tools(
     """
     gate = gate or context.gate
     begun = context.clock.monotonic()
-    known = list((registry.tools() if tools is None else tools).values())
+    known = list((registry.tools_of(gate) if tools is None else tools).values())
     choices = choose_parts(
         gate, project=context.project, policy=context.policy, tools=known, on_path=lambda program: bool(shutil.which(program))
     )

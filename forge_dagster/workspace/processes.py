@@ -26,7 +26,7 @@ from pathlib import Path
 
 from forge_dagster.domain.redaction import Redaction, Redactor
 from forge_dagster.domain.settings import SandboxSettings
-from forge_dagster.errors import Interrupted, UsageError, WorkspaceError
+from forge_dagster.errors import ForgeError, Interrupted, UsageError, WorkspaceError
 from forge_dagster.ports import Command, Ended, ProcessResult
 from forge_dagster.workspace.network import network_environment
 from forge_dagster.workspace.reaping import DIRECTORY_PREFIX, MARK, kill_group, kill_marked, owner_name, start_time
@@ -132,13 +132,22 @@ class ProcessRun:
         self._state = _State(run_id=run_id, records=records, owner=owner_name(os.getpid()))
         self._redaction = redaction
         self._directory_lock = threading.Lock()
-        self._sandbox = Sandbox(sandbox or SandboxSettings())
+        self._sandbox = Sandbox(sandbox or SandboxSettings(), kept=None if home is None else home / "sandbox")
         self._finalizer = weakref.finalize(self, self._state.close)
 
     @property
     def confines(self) -> bool:
         """Whether what is not trusted runs in a sandbox; False: the operator has switched that off."""
         return self._sandbox.confines
+
+    def prepare(self, folder: Path) -> None:
+        """In another thread, make what the first command in `folder` would wait for. What goes wrong that command will say."""
+
+        def made() -> None:
+            with contextlib.suppress(ForgeError, OSError):
+                self._sandbox.prepare(folder, private=self._private())
+
+        threading.Thread(target=made, name="sandbox", daemon=True).start()
 
     def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
         """Run to the end. Never raises for what the process does; what cannot be started at all ended "missing".

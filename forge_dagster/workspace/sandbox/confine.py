@@ -12,9 +12,11 @@ from forge_dagster.ports import Command
 from forge_dagster.workspace.sandbox.bubblewrap import bubblewrapped
 from forge_dagster.workspace.sandbox.containers import contained
 from forge_dagster.workspace.sandbox.enclosed import DOORS, HOME, SCRATCH, Enclosed, Plan
+from forge_dagster.workspace.sandbox.etc import kept_etc
+from forge_dagster.workspace.sandbox.limits import hierarchies
 from forge_dagster.workspace.sandbox.registries import registry_hosts
 from forge_dagster.workspace.sandbox.stage import Stage, plain_python, stage_for
-from forge_dagster.workspace.sandbox.view import made_up, objects_of, view_of
+from forge_dagster.workspace.sandbox.view import objects_of, view_of
 
 PROXY_PORT = 3128
 _DOORS_PROGRAM = Path(__file__).parent / "programs" / "doors.py"
@@ -27,16 +29,27 @@ _NO_PROXY_VARIABLES = (
 
 
 class Sandbox:
-    """Encloses commands. Thread-safe."""
+    """Encloses commands. Thread-safe.
 
-    def __init__(self, settings: SandboxSettings) -> None:
+    `kept`: a folder of Forge's own for what serves later runs too; None: nothing is kept.
+    """
+
+    def __init__(self, settings: SandboxSettings, *, kept: Path | None = None) -> None:
         self._settings = settings
+        self._kept = kept
         self._lock = threading.Lock()
+        self._etcs: dict[tuple[int, int, bool], Path] = {}
 
     @property
     def confines(self) -> bool:
         """False: the operator has switched the sandbox off."""
         return self._settings.kind != "none"
+
+    def prepare(self, folder: Path, *, private: Path) -> None:
+        """Make what the first command in `folder` would wait for. Raises WorkspaceError as that would."""
+        if self._settings.kind == "bubblewrap":
+            self._etc(private, stage_for(folder), network=False)
+            hierarchies()
 
     @contextlib.contextmanager
     def enclosed(
@@ -66,13 +79,13 @@ class Sandbox:
                 yield bubblewrapped(plan, stage, stack)
 
     def _etc(self, private: Path, stage: Stage | None, *, network: bool) -> Path:
-        """The folder that is shown as /etc, made once per run."""
+        """The folder that is shown as /etc."""
         uid, gid = (os.geteuid(), os.getegid()) if stage is None else (stage.uid, stage.gid)
-        folder = private / f"etc-{uid}{'-network' if network else ''}"
         with self._lock:
-            if not folder.exists():
-                made_up(folder, uid=uid, gid=gid, network=network)
-        return folder
+            known = (uid, gid, network)
+            if known not in self._etcs:
+                self._etcs[known] = kept_etc(self._kept or private, uid=uid, gid=gid, network=network)
+            return self._etcs[known]
 
     def _doors(
         self, command: Command, inside: dict[str, str], folder: Path, stack: contextlib.ExitStack

@@ -4,7 +4,6 @@ import configparser
 import functools
 import os
 import shutil
-import stat
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,12 +12,6 @@ from pathlib import Path
 from forge_dagster.ports import Command
 
 _SYSTEM = ("/bin", "/sbin", "/lib", "/lib32", "/lib64", "/libx32")
-_ETC = (
-    "alternatives", "ca-certificates", "ca-certificates.conf", "crypto-policies", "fonts", "java-11-openjdk", "java-17-openjdk",
-    "java-21-openjdk", "ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "magic", "mime.types", "pki", "protocols",
-    "services", "ssl", "timezone", "os-release",
-)  # fmt: skip
-"""What programs need of /etc, and nothing that says who uses this machine or what for."""
 _STORES = ("/nix/store",)
 """Where a system keeps its programs besides /usr."""
 _NETWORK_FILES = (
@@ -28,8 +21,6 @@ _NETWORK_FILES = (
     "npm_config_cafile",
 )  # fmt: skip
 """Variables of a command with network (network.py) that name files it must be able to read."""
-_NETWORK_ETC = ("pip.conf", "npmrc", "uv")
-"""What tells package managers of this machine's registries."""
 _KEPT_SECTIONS = ("core", "extensions")
 _DROPPED_KEYS = frozenset(
     (
@@ -85,41 +76,6 @@ def view_of(command: Command, program: Path, environment: Mapping[str, str], *, 
     for path in writes:
         _guard(path, chosen, texts)
     return View(binds=tuple(sorted(chosen.values(), key=lambda bind: len(bind.target.parts))), links=links, texts=texts)
-
-
-def made_up(folder: Path, *, uid: int, gid: int, network: bool) -> None:
-    """Write the sandbox's /etc into the new `folder`: one user with that number and no neighbours, and copies of what everybody
-    may read of the system's. One folder, since every further bind costs each command a millisecond.
-    """
-    folder.mkdir()
-    for name in (*_ETC, *(_NETWORK_ETC if network else ())):
-        _copy_public(Path("/etc") / name, folder / name)
-    user = "" if uid == 0 else f"forge:x:{uid}:{gid}:Forge:/tmp/home:/bin/sh\n"
-    group = "" if gid == 0 else f"forge:x:{gid}:\n"
-    (folder / "passwd").write_text(f"root:x:0:0:root:/:/bin/false\n{user}")
-    (folder / "group").write_text(f"root:x:0:\n{group}")
-    (folder / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost\n")
-    (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
-    (folder / "host.conf").write_text("multi on\n")
-
-
-def _copy_public(source: Path, target: Path) -> None:
-    """Copy a file, a link or a folder, without what only its owner may read."""
-    try:
-        if source.is_symlink():
-            target.symlink_to(source.readlink())
-            return
-        mode = source.stat().st_mode
-        if not mode & stat.S_IROTH:
-            return
-        if stat.S_ISREG(mode):
-            shutil.copyfile(source, target)
-        elif stat.S_ISDIR(mode):
-            target.mkdir()
-            for entry in os.scandir(source):
-                _copy_public(Path(entry.path), target / entry.name)
-    except FileNotFoundError:
-        return
 
 
 def _needed(binds: Iterable[Bind]) -> dict[Path, Bind]:
