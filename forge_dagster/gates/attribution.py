@@ -45,6 +45,8 @@ _OF_TODAY = frozenset({"sca"})
 """Gates whose tools say something else tomorrow of the same tree: what they say of the base is not kept."""
 _NO_TASTE = frozenset({"unit", "secrets", "sca"})
 """Gates whose default tools report facts, which hold whatever a repository chose: a failed test, a secret, a known flaw."""
+_OF_TASTE = frozenset({"format", "lint", "types"})
+"""Gates that a repository may configure so that their tools leave everything out."""
 _EVERYTHING = Selection()
 
 
@@ -57,6 +59,8 @@ def attributed(
     lacks too, such as an artifact, is lacking all the same. Raises Interrupted and Superseded while the base is examined.
     """
     report = examined.report
+    if report.examined_nothing and choice.tool.gate in _OF_TASTE:
+        return _as_before(context, choice, examined, ask, selection)
     if report.outcome is not Outcome.FAILED or not _errors(report) or not gate_spec(context.gate).local:
         return examined
     folders = _folders(context, choice)
@@ -90,6 +94,26 @@ def attributed(
     if problem:
         reason = f"{reason}; the base could not be compared with: {problem}".removeprefix("; ")
     return _settled(examined, report, conclusion.outcome, reason)
+
+
+def _as_before(context: GateContext, choice: Choice, examined: Examined, ask: Ask, selection: Selection) -> Examined:
+    """SKIPPED where the tool finds nothing to look at in the base either: that is the repository's choice, not the change's.
+
+    What the change does to its configuration is judged besides (base_configuration.py).
+    """
+    if context.base is None or context.change.base_sha is None:
+        return examined
+    base = _Base(context=context, choice=choice, version=examined.run.version, selection=selection)
+    try:
+        before = base.examined(ask)
+    except ForgeError as error:
+        if isinstance(error, Interrupted | Superseded):
+            raise
+        return examined
+    if before is None or not before.report.examined_nothing:
+        return examined
+    reason = f"the configuration of {choice.tool.name} leaves nothing to look at, nor does the base's"
+    return _settled(examined, examined.report, Outcome.SKIPPED, reason)
 
 
 def _errors(report: ToolReport) -> tuple[Finding, ...]:
@@ -148,38 +172,45 @@ class _Base:
         return found
 
     def _asked(self, ask: Ask) -> Baseline:
-        context, tool = self.context, self.choice.tool
-        assert context.base is not None
-        context.log(f"{tool.name}: asking it about the base, to tell what this change brings from what was there")
+        name = self.choice.tool.name
         try:
-            with context.base() as root:
-                project = context.detect(root) if context.detect is not None else context.project
-                part = _part(project, self.choice)
-                selection = _there(self.selection, project, context.change)
-                if part is None or selection is None or (tool.language is not None and tool.language not in part.languages):
-                    return Baseline()
-                scratch = context.scratch / "base"
-                scratch.mkdir(parents=True, exist_ok=True)
-                there = replace(
-                    context,
-                    root=root,
-                    project=project,
-                    change=_whole(context.change),
-                    scratch=scratch,
-                    base=None,
-                    cache=None,  # a change may have written to the head's, and the base is not to be judged by it
-                )
-                own = part if self.choice.project is not None else None
-                answer = ask(there, replace(self.choice, project=own), selection)
+            answer = self.examined(ask)
         except (Interrupted, Superseded):
             raise
         except ForgeError as error:
             return Baseline(problem=error.message)
         except Exception as error:  # noqa: BLE001 - a base that cannot be examined must not hide what the head's findings are
             return Baseline(problem=f"{type(error).__name__}: {error}")
+        if answer is None:
+            return Baseline()
         if answer.report.outcome is Outcome.ERRORED:
-            return Baseline(problem=answer.report.reason or f"{tool.name} gave no answer")
+            return Baseline(problem=answer.report.reason or f"{name} gave no answer")
         return baseline(answer.report.findings)
+
+    def examined(self, ask: Ask) -> Examined | None:
+        """What the tool makes of the base; None where it has nothing of what the tool was asked about. Raises ForgeError."""
+        context, tool = self.context, self.choice.tool
+        assert context.base is not None
+        context.log(f"{tool.name}: asking it about the base, to tell what this change brings from what was there")
+        with context.base() as root:
+            project = context.detect(root) if context.detect is not None else context.project
+            part = _part(project, self.choice)
+            selection = _there(self.selection, project, context.change)
+            if part is None or selection is None or (tool.language is not None and tool.language not in part.languages):
+                return None
+            scratch = context.scratch / "base"
+            scratch.mkdir(parents=True, exist_ok=True)
+            there = replace(
+                context,
+                root=root,
+                project=project,
+                change=_whole(context.change),
+                scratch=scratch,
+                base=None,
+                cache=None,  # a change may have written to the head's, and the base is not to be judged by it
+            )
+            own = part if self.choice.project is not None else None
+            return ask(there, replace(self.choice, project=own), selection)
 
 
 def base_place(context: GateContext, choice: Choice, version: str, selection: Selection) -> Path | None:

@@ -84,7 +84,8 @@ def believed(tool: Tool, report: ToolReport, outputs: Sequence[ToolOutput]) -> T
         return replace(report, outcome=Outcome.ERRORED, reason=f"{tool.name} printed more than can be read; {hint}")
     if report.outcome is Outcome.PASSED and report.examined <= 0:
         hint = f"its configuration leaves nothing to look at; narrow its excludes, or set [gates.{tool.gate}] enabled = false"
-        return replace(report, outcome=Outcome.ERRORED, reason=f"{tool.name} examined nothing: {hint}")
+        reason = f"{tool.name} examined nothing: {hint}"
+        return replace(report, outcome=Outcome.ERRORED, reason=reason, examined_nothing=True)
     if report.outcome is Outcome.FAILED and not errors and not report.reason:
         return replace(report, outcome=Outcome.ERRORED, reason=f"{tool.name} failed without saying why; run it by hand")
     return report

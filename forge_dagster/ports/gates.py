@@ -111,6 +111,8 @@ class ToolReport:
     """Name -> report file's name, for later gates (such as "coverage")."""
     tests: tuple[str, ...] = ()
     """Ids of the tests there are, where Selection.listing asked for them."""
+    examined_nothing: bool = False
+    """Set by the gate, not by adapters: ERRORED because the tool said that it passed and had looked at nothing."""
 
 
 class Tool(Protocol):

@@ -44,6 +44,21 @@ def invocations(scripts: Mapping[str, object], program: str) -> tuple[Invocation
     return tuple(step.call for name, text in scripts.items() for step in text_steps(name, text) if step.program == program)
 
 
+def staged_globs(package: Mapping[str, object], program: str) -> tuple[str, ...]:
+    """Files on which lint-staged runs `program`, by its key in package.json; a pattern without a folder is for every folder.
+
+    Patterns as lint-staged reads them (its README, "Filtering files"); those that exclude are left out.
+    """
+    tasks = package.get("lint-staged")
+    found = []
+    for pattern, said in tasks.items() if isinstance(tasks, Mapping) else ():
+        texts = said if isinstance(said, list) else [said]
+        runs = any(step.program == program for text in texts for step in text_steps("lint-staged", text))
+        if runs and isinstance(pattern, str) and not pattern.startswith(("!", "-", "/", "..")):
+            found.append(pattern if "/" in pattern else f"**/{pattern}")
+    return tuple(found)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
     """One command of a script: the program, without its folder, and how it is called."""

@@ -72,6 +72,13 @@ ODD: dict[str, tuple[str, Files]] = {
             "test/b.spec.js": 'describe("b", () => {\n  it("b", () => {});\n});\n',
         },
     ),
+    "ava that ends with the first failure, in processes, of ES modules": (
+        "ava",
+        {
+            "ava.config.js": "export default { failFast: true, workerThreads: false };\n",
+            "test/b.test.mjs": 'import test from "ava";\n\ntest("b", (t) => t.pass());\n',
+        },
+    ),
     "mocha in several processes": (
         "mocha",
         {".mocharc.json": '{"parallel": true, "jobs": 2}\n', "test/b.spec.js": 'it("b", () => {});\n'},

@@ -163,9 +163,9 @@ PRETTIER = (
         node=node(".prettierrc"),
         outcome=FAILED,
         findings=(("src/cart.ts", 2, "unformatted"),),
-        examined=3,
+        examined=2,
     ),
-    Seed(tool="prettier", case="clean", files=_CLEAN_NODE, node=node(".prettierrc"), outcome=PASSED, examined=2),
+    Seed(tool="prettier", case="clean", files=_CLEAN_NODE, node=node(".prettierrc"), outcome=PASSED, examined=1),
     Seed(
         tool="prettier",
         case="syntax",
@@ -173,7 +173,7 @@ PRETTIER = (
         node=node(".prettierrc"),
         outcome=FAILED,
         findings=(("src/broken.ts", 1, "invalid-syntax"),),
-        examined=3,
+        examined=2,
     ),
     Seed(
         tool="prettier",

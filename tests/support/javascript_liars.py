@@ -20,7 +20,7 @@ def scripted(files: Files, script: str) -> Files:
 
 CLEAN: dict[str, Files] = {
     seed.tool: {name: str(text) for name, text in seed.files.items()}
-    for seed in (*JEST, *MOCHA, *NODE_TEST, *more.TAP, *more.TAPE, *more.UVU, *more.JASMINE)
+    for seed in (*JEST, *MOCHA, *NODE_TEST, *more.AVA, *more.TAP, *more.TAPE, *more.UVU, *more.JASMINE)
     if seed.case == "clean"
 }
 CLEAN["vitest"] = VITEST_CLEAN
@@ -79,6 +79,16 @@ _LIES: dict[str, tuple[Files, str]] = {
             )
         },
         "tap --jobs=1 --node-arg=--require=./setup.cjs 'test/**/*.js'",
+    ),
+    "ava": (
+        {
+            "ava.config.js": (
+                "const write = process.stdout.write.bind(process.stdout);\n"
+                'process.stdout.write = (text, ...rest) => write(String(text).replace(/^not ok/gm, "ok"), ...rest);\n'
+                'process.on("exit", () => {\n  process.exitCode = 0;\n});\n\nexport default {};\n'
+            )
+        },
+        "",
     ),
     "uvu": ({"test/0.js": 'require("uvu/assert").is = () => {};\nrequire("uvu/assert").equal = () => {};\n'}, ""),
 }

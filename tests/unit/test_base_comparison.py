@@ -130,6 +130,37 @@ def test_what_a_tool_that_nobody_chose_says_of_the_base_too_is_a_warning(world: 
     assert [f.severity for f in both.report.findings] == [Severity.WARNING, Severity.ERROR]
 
 
+def nothing() -> Examined:
+    return said(outcome=Outcome.ERRORED, examined=0, reason="linter examined nothing", examined_nothing=True)
+
+
+def test_a_configuration_that_left_everything_out_before_too_does_not_apply(world: World) -> None:
+    world.answer = nothing
+    found = world.attribute(nothing())
+    assert found.run.outcome is found.report.outcome is Outcome.SKIPPED
+    assert "nor does the base's" in found.run.reason
+
+
+@pytest.mark.parametrize("before", [said(outcome=Outcome.PASSED), said(fault()), said(outcome=Outcome.ERRORED, reason="broke")])
+def test_a_configuration_that_only_now_leaves_everything_out_is_errored(world: World, before: Examined) -> None:
+    world.answer = lambda: before
+    assert world.attribute(nothing()).run.outcome is Outcome.ERRORED
+
+
+def test_nothing_to_look_at_is_errored_without_a_base_and_of_tools_that_are_no_matter_of_taste(world: World) -> None:
+    world.answer = nothing
+    assert world.attribute(nothing(), base=None).run.outcome is Outcome.ERRORED
+    assert world.attribute(nothing(), tool=Linter(gate="secrets")).run.outcome is Outcome.ERRORED
+
+
+def test_a_base_that_cannot_be_looked_at_leaves_it_errored(world: World) -> None:
+    def broken() -> Examined:
+        raise WorkspaceError("gone")
+
+    world.answer = broken
+    assert world.attribute(nothing()).run.outcome is Outcome.ERRORED
+
+
 def secret(file: str) -> Finding:
     return fault("", category=Category.SECRET, rule="private-key", file=file)
 

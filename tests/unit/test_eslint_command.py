@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import pytest
+
 from forge_dagster.domain.changes import Change
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import NodeProject, Project
@@ -24,3 +26,29 @@ def test_old_releases_load_modules_as_node_does() -> None:
     )
     (command,) = ADAPTER.commands(request)
     assert command.environment["DISABLE_V8_COMPILE_CACHE"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("script", "targets"),
+    [
+        ("gts lint", ("**/*.ts", "**/*.js", "**/*.tsx", "**/*.jsx")),
+        ("gts lint src test/*.ts", ("src", "test/*.ts")),
+        ("gts check", ("**/*.ts", "**/*.js", "**/*.tsx", "**/*.jsx")),
+        ("gts fix", (".",)),
+        ("gts lint && eslint lib", ("lib",)),
+    ],
+)
+def test_gts_says_which_files(script: str, targets: tuple[str, ...]) -> None:
+    node = NodeProject(manager="npm", package={"scripts": {"lint": script}}, dependencies=frozenset({"eslint", "gts"}))
+    request = ToolRequest(
+        root=Path("/w"),
+        project=Project(files=("index.js",), node=node),
+        change=Change(repository="o/r"),
+        policy=Policy(),
+        environment=None,
+        executable=Path("/w/node_modules/.bin/eslint"),
+        version="8.57.1",
+        report=Path("/r"),
+    )
+    (command,) = ADAPTER.commands(request)
+    assert command.argv[command.argv.index("--") + 1 :] == targets

@@ -5,7 +5,7 @@ configuration or no file at all. Warnings fail as the repository's script says b
 none is allowed (specification, stage 1).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +48,9 @@ _DEFAULT_CONFIGURATION = Path(__file__).with_name("eslint.config.mjs")
 _OLD_NODE_MODULES = {"DISABLE_V8_COMPILE_CACHE": "1"}
 """ESLint up to 7 loads modules through v8-compile-cache, which takes every one for CommonJS; from 20.19 on, Node resolves a
 `require` to a module where a package says "module-sync" (nodejs.org, "Conditional exports"), and ESLint crashes in it."""
+
+
+_GTS_FILES = ("**/*.ts", "**/*.js", "**/*.tsx", "**/*.jsx")
 
 
 class Eslint(BaseModel):
@@ -125,8 +128,15 @@ class Eslint(BaseModel):
 def _script(request: ToolRequest) -> Invocation | None:
     """The repository's own call of eslint: one that only looks before one that also fixes."""
     node = request.project.node
-    calls = invocations(node.scripts, "eslint") if node is not None else ()
+    calls = (invocations(node.scripts, "eslint") or _gts(node.scripts)) if node is not None else ()
     return min(calls, key=lambda call: call.has("--fix"), default=None)
+
+
+def _gts(scripts: Mapping[str, str]) -> tuple[Invocation, ...]:
+    """The call of eslint that `gts lint` makes (github.com/google/gts: on these files where it is given none)."""
+    calls = (call for call in invocations(scripts, "gts") if call.arguments[:1] in (("lint",), ("check",)))
+    named = ((call.script, tuple(word for word in call.arguments[1:] if not word.startswith("-"))) for call in calls)
+    return tuple(Invocation(script=script, arguments=files or _GTS_FILES) for script, files in named)
 
 
 def _max_warnings(own: Invocation | None) -> int | None:

@@ -23,7 +23,8 @@ from forge_dagster.tools.fast.formatting import unformatted
 from forge_dagster.tools.fast.javascript import SOURCES, configured_by_code, node_directory, other_node_tool
 from forge_dagster.tools.fast.oxfmt import ADAPTER as OXFMT
 from forge_dagster.tools.reading import Unreadable, careful, complaint, place, report, text
-from forge_dagster.tools.scripts import Invocation, invocations, kept
+from forge_dagster.tools.scripts import Invocation, invocations, kept, staged_globs
+from forge_dagster.tools.tasks import called
 
 _LOOKED = re.compile(r"\[debug\] resolve config from '(.+)'")
 _WARNED = re.compile(r"\[warn\] (.+)")
@@ -105,11 +106,11 @@ class Prettier(BaseModel):
         )
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
-        """The check; none where there is no file of a kind that Forge would look at by itself."""
-        if self.chosen(request.project) is None and not request.project.files_ending(*SOURCES):
-            return ()
+        """The check; none where it is about sources and there are none."""
         options, targets = _call(request)
-        level = "--loglevel" if request.version.startswith("2.") else "--log-level"
+        if targets == [_SOURCES] and not request.project.files_ending(*SOURCES):
+            return ()
+        level = "--loglevel" if request.version.startswith(("1.", "2.")) else "--log-level"
         return (self._command(request, "--check", level, "debug", *options, "--", *targets),)
 
     def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
@@ -173,16 +174,18 @@ class Prettier(BaseModel):
 
 
 def _call(request: ToolRequest) -> tuple[list[str], list[str]]:
-    """(options, targets) of the repository's own script: one that checks before one that writes; the whole tree without.
+    """(options, targets) of the repository's own script: one that checks before one that writes.
 
-    Of a repository that did not choose prettier only the sources are looked at, not its documents and data.
+    Where nothing says on which files the repository runs prettier, only the sources are looked at, not documents and data.
     """
     node = request.project.node
     calls = invocations(node.scripts, "prettier") if node is not None else ()
     checks = [call for call in calls if call.has("--check", "-c", "--list-different", "-l")]
     own: Invocation | None = next(iter([*checks, *(call for call in calls if call.has("--write", "-w"))]), None)
     if own is None:
-        return [], ["."] if ADAPTER.chosen(request.project) is not None else [_SOURCES]
+        staged = staged_globs(node.package, "prettier") if node is not None else ()
+        everything = called(request.project, "prettier") or any("prettier" in hook.id for hook in request.project.hooks)
+        return [], list(staged) or (["."] if everything else [_SOURCES])
     options, targets = kept(own.arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
     return options, targets or ["."]
 

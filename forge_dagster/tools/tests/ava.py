@@ -11,6 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from forge_dagster.domain.sources import is_test
 from forge_dagster.ports import Command, ToolRequest
 from forge_dagster.tools.scripts import kept
+from forge_dagster.tools.tests import canaries
+from forge_dagster.tools.tests import javascript_canaries as planting
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner
 from forge_dagster.tools.tests.javascript_files import given_files, place_of, scripts
@@ -35,8 +37,13 @@ def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None =
         "--tap",
         *options,
         *((f"--match={alone[1]}",) if alone is not None else ()),
+        *(("--no-fail-fast",) if alone is None and _canary(request, own) else ()),
         *given_files(request, targets, alone),
     )
+
+
+def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    return planting.wanted(request, own, choosing=("--match", "-m"))
 
 
 def _read(request: ToolRequest, data: bytes) -> Suite | None:
@@ -49,7 +56,17 @@ def _read(request: ToolRequest, data: bytes) -> Suite | None:
     cases = tuple(_case(request, point, files) for point in points if point not in outside)
     # ava's plan leaves out what is no test
     whole = tap.planned in (tap.count, tap.count - len(outside))
-    return Suite(cases=cases, faults=tuple(_faults(request, outside, cases)), whole=whole)
+    faults = (*_faults(request, outside, cases), *_without_tests(request, cases))
+    return Suite(cases=cases, faults=faults, whole=whole)
+
+
+def _without_tests(request: ToolRequest, cases: Sequence[Case]) -> Iterator[Fault]:
+    """Files that hold no test: ava says so of none to which the canary was added."""
+    name = canaries.test_name(request)
+    planted = [case.file for case in cases if name and name in case.name and case.file is not None]
+    holding = {case.file for case in cases if name not in case.name}
+    for file in sorted(set(planted) - holding):
+        yield Fault(rule="collection-error", file=file, text=f"No tests found in {file}")
 
 
 def _by_prefix(request: ToolRequest) -> Mapping[tuple[str, ...], str]:
@@ -115,8 +132,14 @@ _MANNER = Manner(
     demands=re.compile(r"(?!)"),
     alone=_alone,
     anonymous=True,
+    canary=_canary,
 )
 
 ADAPTER = ScriptRunner(
-    name="ava", program="ava", package="ava", argv=lambda request, own, _report: _argv(request, own), manner=_MANNER
+    name="ava",
+    program="ava",
+    package="ava",
+    argv=lambda request, own, _report: _argv(request, own),
+    manner=_MANNER,
+    preload="forge_canary_ava.cjs",
 )
