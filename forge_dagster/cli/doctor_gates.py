@@ -29,7 +29,7 @@ def command(path: Path, *, home: Path | None, only: Collection[str], as_json: bo
     reporter = Reporter(Terminal(sys.stderr), quiet=True)
     try:
         reporter.preparing("reading the repository")
-        with local_check(path, specs=(), base="HEAD", head="HEAD", home=home, fresh=True) as work:
+        with local_check(path, specs=(), base="HEAD", head="HEAD", home=home, fresh=True, deploys=True) as work:
             change = work.checkout.change
             apart = None if work.cache is None else work.cache.parent.parent / "proof" / work.cache.name
             proving = Proving(work=replace(work, cache=apart), tools=registry.tools(), only=names, progress=reporter.progress)

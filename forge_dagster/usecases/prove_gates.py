@@ -15,6 +15,7 @@ from forge_dagster.domain.planted.plan import PROVABLE, Ground, plan, second_cha
 from forge_dagster.domain.planted.proofs import Proved, in_order, proved, proven_otherwise, unproved
 from forge_dagster.domain.policy import did_you_mean
 from forge_dagster.domain.policy_gates import ScaSection
+from forge_dagster.domain.previews import preview_name
 from forge_dagster.domain.project import Language
 from forge_dagster.errors import ForgeError, Interrupted, Superseded, UsageError
 from forge_dagster.gates.suites import tree_text
@@ -59,6 +60,7 @@ def prove_gates(proving: Proving) -> tuple[Proved, ...]:
         read=_reader(work.checkout.root),
         draw=lambda: secrets.token_hex(5),
         flawed=flawed,
+        policy=work.checkout.policy,
         unknown_flaws=unknown,
     )
     found = plan(ground, only=proving.only)
@@ -86,11 +88,13 @@ def _proofs(proving: Proving, planting: Planting, read: Callable[[str], str | No
     paths = {piece.path for fault in planting.faults for piece in fault.pieces}
     texts = {path: text for path in paths if (text := read(path)) is not None}
     made = planted(planting.faults, texts)
+    specs, scratch = specs_for(planting.gates), work.scratch / planting.name
     with changed_copy(work.checkout, made.files, run=work.run, parent=proving.parent) as copy:
-        checked = check(
-            replace(work, checkout=copy, specs=specs_for(planting.gates), memory=None, scratch=work.scratch / planting.name),
-            progress=proving.progress,
-        )
+        here = replace(work, checkout=copy, specs=specs, memory=None, scratch=scratch)
+        try:
+            checked = check(here, progress=proving.progress)
+        finally:
+            _remove_preview(here)
     speaks: dict[str, Language | None] = {name: tool.language for name, tool in proving.tools.items()}
     return [
         proved(fault, places, checked.results[fault.gate], speaks={**speaks, **_OWN})
@@ -98,18 +102,27 @@ def _proofs(proving: Proving, planting: Planting, read: Callable[[str], str | No
     ]
 
 
+def _remove_preview(work: LocalCheck) -> None:
+    """Stop what gate `preview` left running for the gates after it."""
+    platform = work.platforms.get(work.checkout.policy.deploy.platform)
+    if platform is not None and any(spec.name == "preview" for spec in work.specs):
+        platform.remove_preview(name=preview_name(work.checkout.change.repository, work.checkout.change.number))
+
+
 _OWN: Mapping[str, Language | None] = {"import_cycles": Language.PYTHON}
 """What Forge itself answers with, of one language only (gates/architecture.py)."""
 
 
 def specs_for(gates: Collection[str]) -> tuple[GateSpec, ...]:
-    """The gates with those whose results they read. They wait for these only: a fault of another gate must not stop them."""
+    """The gates with those whose results they read (`build` reads none). They wait for these only: a fault of another gate must
+    not stop them.
+    """
     wanted: dict[str, GateSpec] = {}
     queue = list(gates)
     while queue:
         name = queue.pop(0)
         spec = gate_spec(name)
-        waits = tuple(one for one in spec.waits_for if gate_spec(one).stage is not Stage.FAST)
+        waits = tuple(one for one in spec.waits_for if gate_spec(one).stage is not Stage.FAST and name != "build")
         wanted[name] = replace(spec, waits_for=waits)
         queue += [one for one in waits if one not in wanted]
     return tuple(wanted.values())

@@ -1,16 +1,18 @@
 """Which faults fit a repository, and which of them share a copy of it."""
 
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.planted.code import EXECUTED, STATIC, Draw, code_fault, unparsable
 from forge_dagster.domain.planted.dependencies import ECOSYSTEMS, Flawed, flawed_dependency
 from forge_dagster.domain.planted.faults import Fault, Plan, Planting, Unplanted
 from forge_dagster.domain.planted.proofs import Proof, Proved
+from forge_dagster.domain.planted.releases import RELEASED, release_faults
 from forge_dagster.domain.planted.sites import Read, Site, product_site, test_sites
 from forge_dagster.domain.planted.suites import failing_property, failing_test, snapshot_file, unused_snapshot
 from forge_dagster.domain.planted.texts import hidden_fault, secret_fault
+from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Language, Project
 
 PROVABLE: tuple[str, ...] = gate_spec("verdict").waits_for
@@ -22,15 +24,18 @@ _COPIES = {
     "untested": frozenset(EXECUTED),
     "snapshots": frozenset({"snapshot"}),
     "dependencies": frozenset({"sca"}),
+    "unbuilt": frozenset({"build"}),
+    "dead": frozenset({"preview"}),
+    "unwell": frozenset({"smoke"}),
 }
 """Copy -> the gates whose faults stand in it. Tests pass in `untested`, since its gates need that. An unused snapshot makes
 syrupy end with 1, which only `unit` knows to leave to gate `snapshot`. A lock is changed where `sca` alone reads it, so that
-nobody installs what it says."""
+nobody installs what it says. What cannot be built is not started, and what does not start is not asked."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ground:
-    """What is planted in: the repository, how its files are read, and what to plant for gate `sca`.
+    """What is planted in: the repository, its policy, how its files are read, and what to plant for gate `sca`.
 
     `draw` gives a mark that was never there before; `unknown_flaws` says why `flawed` holds nothing.
     """
@@ -39,6 +44,7 @@ class Ground:
     read: Read
     draw: Draw
     flawed: Flawed
+    policy: Policy = field(default_factory=Policy)
     unknown_flaws: str = ""
 
 
@@ -69,8 +75,8 @@ def _for_gate(gate: str, ground: Ground, shared: str) -> Iterator[Fault | Unplan
     languages = _languages(ground.project)
     if spec.advisory:
         yield Unplanted(gate=gate, reason="an opinion: it blocks nothing, so there is nothing to prove")
-    elif not spec.local:
-        yield Unplanted(gate=gate, reason="runs only on a server, for a change that passed all before it")
+    elif gate in RELEASED:
+        yield from release_faults(gate, ground.project, ground.policy, ground.read, ground.draw)
     elif gate == "secrets":
         yield secret_fault(_first_site(ground), ground.draw)
     elif gate == "snapshot":
