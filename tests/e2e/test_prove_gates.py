@@ -191,7 +191,7 @@ def test_every_gate_of_the_example_is_proven(forge: ForgeCommand, tmp_path: Path
     assert _proven(forge, repository) == {
         ("secrets", None), ("integrity", None),
         *((gate, "python") for gate in ("format", "lint", "types", "unit", "coverage", "integrity", "architecture")),
-        *((gate, "python") for gate in ("sast", "sca", "mutation")),
+        *((gate, "python") for gate in ("sast", "sca", "mutation", "build")), ("preview", None), ("smoke", None),
     }  # fmt: skip
 
 
