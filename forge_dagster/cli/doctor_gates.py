@@ -69,5 +69,6 @@ def _line(terminal: Terminal, one: Proved) -> str:
     if one.proof is Proof.PROVEN:
         also = f", {one.reason}" if one.reason else ""
         said = f"{one.what}: found by {', '.join(one.found_by)}{also}"
+    said = f"{one.part}: {said}" if one.part else said
     language = one.language.value if one.language is not None else ""
     return f"  {one.gate:12} {language:10} {word} {took:>7}  {plain(said)}".rstrip()

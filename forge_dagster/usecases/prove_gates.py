@@ -17,8 +17,9 @@ from forge_dagster.domain.policy import did_you_mean
 from forge_dagster.domain.policy_gates import ScaSection
 from forge_dagster.domain.previews import preview_name
 from forge_dagster.domain.project import Language
-from forge_dagster.errors import ForgeError, Interrupted, Superseded, UsageError
-from forge_dagster.gates.suites import tree_text
+from forge_dagster.errors import ConfigurationError, ForgeError, Interrupted, Superseded, UsageError
+from forge_dagster.gates.selection import choose_parts
+from forge_dagster.gates.suites import tree_text, useful_tools
 from forge_dagster.ports import Tool
 from forge_dagster.usecases.check import LocalCheck, Progress, check
 from forge_dagster.workspace.planting import changed_copy
@@ -61,6 +62,7 @@ def prove_gates(proving: Proving) -> tuple[Proved, ...]:
         draw=lambda: secrets.token_hex(5),
         flawed=flawed,
         policy=work.checkout.policy,
+        apart=_apart(proving),
         unknown_flaws=unknown,
     )
     found = plan(ground, only=proving.only)
@@ -70,6 +72,27 @@ def prove_gates(proving: Proving) -> tuple[Proved, ...]:
             again = second_chance(one, ground)
             proofs.append(one if again is None else proven_otherwise(one, *_proofs(proving, again, ground.read)))
     return in_order(work.redaction.value(one) for one in proofs)
+
+
+_TESTS = ("unit", "property", "integration", "coverage", "mutation")
+"""Gates that see what the runners of tests see."""
+
+
+def _apart(proving: Proving) -> Mapping[str, Collection[tuple[Language, str]]]:
+    """Gate -> the further projects of the repository for which it starts a tool on its own."""
+    checkout = proving.work.checkout
+    found: dict[str, set[tuple[Language, str]]] = {}
+    for gate in PROVABLE if checkout.project.parts else ():
+        tools = useful_tools(checkout.project, checkout.root) if gate in _TESTS else proving.tools
+        try:
+            choices = choose_parts(
+                "unit" if gate in _TESTS else gate, project=checkout.project, policy=checkout.policy, tools=tools.values()
+            )
+        except ConfigurationError:  # the gate says so itself
+            continue
+        placed = [(one.tool.language, one.directory) for one in choices if one.project is not None and not one.unavailable]
+        found[gate] = {(language, folder) for language, folder in placed if language is not None}
+    return found
 
 
 def _reader(root: Path) -> Callable[[str], str | None]:

@@ -4,7 +4,8 @@ import json
 import posixpath
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from forge_dagster.domain.deliverables import is_python_package, unsupported
@@ -59,13 +60,15 @@ forgePlanted{m}.emit = function (event, request, response) {{
 """Whatever serves on top of Node's server, it hears of requests by this event only."""
 
 
-def release_faults(gate: str, project: Project, policy: Policy, read: Read, draw: Draw) -> Iterator[Fault | Unplanted]:
-    """The faults of one of the gates of RELEASED, or why there are none."""
+def release_faults(
+    gate: str, project: Project, policy: Policy, read: Read, draw: Draw, further: Sequence[Project] = ()
+) -> Iterator[Fault | Unplanted]:
+    """The faults of one of the gates of RELEASED, or why there are none. `further`: JavaScript projects built on their own."""
     impossible = unsupported(policy)
     if impossible is not None:
         yield Unplanted(gate=gate, reason=impossible)
     elif gate == "build":
-        yield from _build(project, policy, read, draw)
+        yield from _build(project, policy, read, draw, further)
     else:
         yield _deployed(gate, project, policy, read, draw())
 
@@ -73,13 +76,14 @@ def release_faults(gate: str, project: Project, policy: Policy, read: Read, draw
 # --- build -------------------------------------------------------------------------------------------------------------
 
 
-def _build(project: Project, policy: Policy, read: Read, draw: Draw) -> Iterator[Fault | Unplanted]:
+def _build(project: Project, policy: Policy, read: Read, draw: Draw, further: Sequence[Project]) -> Iterator[Fault | Unplanted]:
     found: list[Fault | Unplanted] = []
     if project.python is not None:
         found.append(_python_build(project, policy, read, draw()))
     node = owner(project, Language.TYPESCRIPT)
     if node is not None:
         found.append(_node_build(node, read, draw()))
+    found += [replace(_node_build(part, read, draw()), part=part.directory) for part in further]
     yield from found or [Unplanted(gate="build", reason="nothing has to be built here: files are packed as they are")]
 
 
