@@ -137,12 +137,18 @@ def test_the_repository_stays_as_it_was(sample: TestRepository, run: ProcessRun,
     assert list((tmp_path / "copies").iterdir()) == []
 
 
-def test_each_project_with_tests_of_its_own_is_proven(run: ProcessRun, tmp_path: Path) -> None:
-    repository = TestRepository(tmp_path / "two")
+def two_projects(folder: Path) -> TestRepository:
+    """A repository without a project at its root, and with two below."""
+    repository = TestRepository(folder)
     project = '[project]\nname = "{name}"\nversion = "1"\n\n[tool.pytest.ini_options]\ntestpaths = ["tests"]\n'
     files = {f"{name}/pyproject.toml": project.format(name=name) for name in ("one", "two")}
     files |= {f"{name}/{name}.py": CODE for name in ("one", "two")}
     repository.commit(**files, **{f"{name}/tests/test_{name}.py": TEST for name in ("one", "two")})
+    return repository
+
+
+def test_each_project_with_tests_of_its_own_is_proven(run: ProcessRun, tmp_path: Path) -> None:
+    repository = two_projects(tmp_path / "two")
 
     def near(context: GateContext) -> GateResult:
         return told(context, "one/tests/")
@@ -243,6 +249,15 @@ def test_every_gate_of_a_javascript_repository_is_proven(forge: ForgeCommand, tm
         *((gate, "typescript") for gate in ("format", "lint", "types", "unit", "coverage", "integrity", "architecture")),
         *((gate, "typescript") for gate in ("sast", "sca", "mutation")),
     }  # fmt: skip
+
+
+@pytest.mark.slow
+def test_each_project_of_a_monorepo_is_proven(forge: ForgeCommand, tmp_path: Path) -> None:
+    repository = two_projects(tmp_path / "two")
+    done = forge.run("doctor", "--gate", "unit", "--format", "json", repository.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [(row["part"], row["proof"], row["found_by"]) for row in json.loads(done.stdout)["gates"]]
+    assert rows == [("", "proven", ["pytest"]), ("two", "proven", ["pytest"])]
 
 
 def _proven(forge: ForgeCommand, repository: TestRepository) -> set[tuple[str, str | None]]:
