@@ -5,6 +5,7 @@ import json
 import re
 import tomllib
 from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -237,6 +238,41 @@ def test_it_answers_its_health_check_and_nothing_else(more: str, what: str, stat
     assert isinstance(fault, Fault)
     assert fault.what == what
     assert re.search(rf"200 if self.path == \"(.*)\" else {status}", fault.pieces[0].text)
+
+
+@pytest.mark.parametrize(
+    ("words", "wrapped"),
+    [
+        (["gunicorn", "shop.app:site"], True),
+        (["gunicorn", "-c", "conf.py", "shop.app:site"], True),
+        (["python", "-m", "gunicorn", "--bind", "0:{port}", "shop.app:site"], True),
+        (["gunicorn", "-k", "uvicorn.workers.UvicornWorker", "shop.app:site"], False),
+        (["gunicorn", "shop.app:make()"], False),
+        (["uvicorn", "shop.app:site"], False),
+    ],
+)
+def test_what_a_wsgi_server_calls_is_wrapped(words: list[str], wrapped: bool) -> None:
+    tree = {
+        "conf.py": "",
+        "shop/app.py": 'def site(environ, start_response):\n    start_response("200 OK", [])\n    return [b"fine"]\n',
+    }
+    made = changed("smoke", tree, project(tree), f"[deploy]\ncommand = {json.dumps(words)}\n")["shop/app.py"]
+    assert made.startswith("def site(environ") is wrapped
+    if not wrapped:
+        return
+    names: dict[str, Any] = {}
+    exec(compile(made, "app", "exec"), names)
+    said: list[str] = []
+    answers = [
+        b"".join(names["site"](environ, lambda status, _headers: said.append(status)))
+        for environ in (
+            {"PATH_INFO": "/health", "QUERY_STRING": ""},
+            {"PATH_INFO": "/"},
+            {"PATH_INFO": "/health", "QUERY_STRING": "a"},
+        )
+    ]
+    assert answers == [b"fine", *[f"forge planted {MARK}".encode()] * 2]
+    assert [status[:3] for status in said] == ["200", "500", "500"]
 
 
 @pytest.mark.parametrize(

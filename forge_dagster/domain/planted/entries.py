@@ -2,6 +2,7 @@
 
 import ast
 import posixpath
+import re
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,15 +13,21 @@ from forge_dagster.domain.project import Project
 _SCRIPTS = (".js", ".mjs", ".cjs", ".ts", ".mts", ".cts")
 _COMPILED = ("dist", "build", "out", "lib")
 """Folders of compiled JavaScript, whose sources lie in `src`."""
+_WSGI = frozenset({"gunicorn", "waitress", "waitress-serve"})
+_OBJECT = re.compile(r"(?P<module>[^\W\d]\w*(\.[^\W\d]\w*)*):(?P<object>[^\W\d]\w*)")
 _RUNNERS = frozenset({"npm", "pnpm", "yarn"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A file, and the line (counted from 1) before which other code may stand; None: at its end."""
+    """A file, and the line (counted from 1) before which other code may stand; None: at its end.
+
+    `served`: the name in it that a server of WSGI (PEP 3333), which listens before it loads the file, calls for each request.
+    """
 
     path: str
     line: int | None
+    served: str = ""
 
     @property
     def is_python(self) -> bool:
@@ -36,14 +43,25 @@ class Entry:
 def entry_of(command: Sequence[str], project: Project, read: Read) -> Entry | None:
     """The file that `command`, run in the repository's root, begins with; None where it is none of the repository's."""
     files = frozenset(project.files).union(*(part.files for part in project.parts))
-    for path in _candidates(tuple(command), project):
+    module, served = _served(command)
+    called = _module(module, project, run=False) if module else ()
+    for path in (*called, *_candidates(tuple(command), project)):
         if path not in files:
             continue
         text = read(path)
         line = None if text is None else _python_line(text) if path.endswith(".py") else _script_line(text)
         if text is not None and line != 0:
-            return Entry(path=path, line=line)
+            return Entry(path=path, line=line, served=served)
     return None
+
+
+def _served(command: Sequence[str]) -> tuple[str, str]:
+    """`module:object` in a command that starts a server of WSGI; empty where it starts none, or the object is a call."""
+    names = {posixpath.basename(word) for word in command}
+    if names.isdisjoint(_WSGI) or any("uvicorn" in name for name in names):
+        return "", ""
+    named = (_OBJECT.fullmatch(word) for word in command)
+    return next(((found["module"], found["object"]) for found in named if found is not None), ("", ""))
 
 
 def _candidates(words: tuple[str, ...], project: Project, *, depth: int = 2) -> Iterator[str]:

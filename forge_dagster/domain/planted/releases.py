@@ -48,6 +48,19 @@ def forge_planted_{m}():
 forge_planted_{m}()
 """
 """In place of the program, since no framework's way of answering is every program's: `well` alone is answered as it should."""
+_WRAPS = """
+
+forge_inner_{m} = {served}
+
+
+def {served}(environ, start_response):
+    query = environ.get("QUERY_STRING")
+    if environ["PATH_INFO"] + (f"?{{query}}" if query else "") == {well}:
+        return forge_inner_{m}(environ, start_response)
+    start_response("{status} Planted", [("Location", "http://forge-planted-{m}.invalid/")])
+    return [b"forge planted {m}"]
+"""
+"""Around the object that a server calls which has taken the port already."""
 _EMITS = """{nocheck}const forgePlanted{m} = process.getBuiltinModule("node:http").Server.prototype;
 const forgeInner{m} = forgePlanted{m}.emit;
 forgePlanted{m}.emit = function (event, request, response) {{
@@ -202,10 +215,13 @@ def _deployed(gate: str, project: Project, policy: Policy, read: Read, mark: str
     health = policy.deploy.health
     others = [path for path in policy.deploy.critical_paths if path != health]
     well, status, what = (health, 500, "pages that answer 500") if others else ("", 302, "a health check that leads elsewhere")
-    return _fault(gate, what, entry, _ANSWERS if entry.is_python else _EMITS, mark, well=json.dumps(well), status=status)
+    text = _ANSWERS if entry.is_python else _EMITS
+    if entry.is_python and entry.served:
+        text, entry = _WRAPS, replace(entry, line=None)
+    return _fault(gate, what, entry, text, mark, well=json.dumps(well), status=status, served=entry.served)
 
 
 def _fault(gate: str, what: str, entry: Entry, text: str, mark: str, **more: object) -> Fault:
-    """At the top of the program, before anything of it runs. `language` stays open: the gate asks for none."""
+    """Where the entry says. `language` stays open: the gate asks for none."""
     piece = Piece(path=entry.path, text=text.format(m=mark, nocheck=entry.unchecked, **more), before=entry.line)
     return Fault(gate=gate, what=what, mark=mark, pieces=(piece,))
