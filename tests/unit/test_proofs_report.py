@@ -1,6 +1,7 @@
 """The forge.doctor-gates/1 object, and the projects of a repository that are proven each on its own."""
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -13,10 +14,11 @@ from hypothesis import strategies as st
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.planted.faults import Fault, planted
-from forge_dagster.domain.planted.plan import Ground, plan, second_chance
-from forge_dagster.domain.planted.proofs import Proof, Proved, alarm, proofs_report, proved, unproved
+from forge_dagster.domain.planted.plan import PROVABLE, Ground, plan, second_chance
+from forge_dagster.domain.planted.proofs import Proof, Proved, advice, alarm, proofs_report, proved, unproved
 from forge_dagster.domain.project import Language, NodeProject, Project, PythonProject
 from forge_dagster.domain.results import ToolRun, gate_result
+from forge_dagster.usecases.check import select_gates
 from tests.fakes.gate_results import results
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "forge.doctor-gates-1.schema.json").read_text())
@@ -91,6 +93,16 @@ def test_the_schema_refuses_what_is_no_report(wrong: Mapping[str, object]) -> No
     VALIDATOR.validate(made)
     made["gates"][0].update(wrong)
     assert not VALIDATOR.is_valid(made)
+
+
+@pytest.mark.parametrize("errored", [True, False])
+@pytest.mark.parametrize("gate", PROVABLE)
+def test_an_advice_names_a_command_that_knows_the_gate(gate: str, errored: bool) -> None:
+    one = Proved(gate=gate, proof=Proof.CANNOT if errored else Proof.NOT_PROVEN, errored=errored)
+    command, name = re.findall(r"forge (\w+)(?: --explain)? --gate (\w+)", advice(one))[0]
+    known = [spec.name for spec in select_gates()] if command == "check" else PROVABLE
+    assert name == gate
+    assert name in known
 
 
 # --- further projects --------------------------------------------------------------------------------------------------

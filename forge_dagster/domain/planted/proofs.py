@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from forge_dagster.domain.findings import FILE_RULES, Finding
-from forge_dagster.domain.graph import GATES
+from forge_dagster.domain.graph import GATES, gate_spec
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.planted.faults import Fault, Unplanted
@@ -181,7 +181,11 @@ def proof_result(proofs: Iterable[Proved]) -> GateResult:
 
 
 def advice(one: Proved) -> str:
-    """What to do about a gate that is not proven."""
+    """What to do about a gate that is not proven. `forge check` knows nothing of one that is not local."""
+    if not gate_spec(one.gate).local:
+        again = f"then ask again: forge doctor --gate {one.gate}"
+        passing = "" if one.errored else ": as it is, the gate would let such a change through"
+        return f"look at how it is built and at [deploy] in forge.toml, {again}{passing}"
     if one.errored:
         return f"see why: forge check --gate {one.gate}"
     tools = "its tool's configuration" if one.language is None else f"the configuration of its {one.language.value} tool"
