@@ -4,7 +4,7 @@ import contextlib
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,10 +14,11 @@ from forge_dagster.domain.graph import GateSpec, Job
 from forge_dagster.domain.policy import POLICY_FILE, POLICY_LIMIT
 from forge_dagster.domain.releases import slug
 from forge_dagster.errors import WorkspaceError
-from forge_dagster.ports import Checkout
+from forge_dagster.ports import Checkout, Platform
 
 if TYPE_CHECKING:
     from forge_dagster.usecases.check import LocalCheck
+    from forge_dagster.workspace.processes import ProcessRun
 
 
 @contextlib.contextmanager
@@ -30,11 +31,12 @@ def local_check(
     home: Path | None = None,
     workers: int | None = None,
     fresh: bool = False,
+    deploys: bool = False,
     log: Callable[[str, str], None] = lambda _gate, _line: None,
 ) -> Iterator["LocalCheck"]:
     """Means to check `path` with no server, ledger or host; what it started and its scratch folder are gone at the end.
 
-    `fresh`: every gate is asked anew, whatever was answered before.
+    `fresh`: every gate is asked anew, whatever was answered before; `deploys`: gate `preview` can be asked too.
 
     Raises UsageError (no repository, no such revision), ConfigurationError (forge.toml), WorkspaceError.
     """
@@ -86,6 +88,7 @@ def local_check(
                 run=run,
                 clock=clock,
                 services=LocalServices(home=home, run=run),
+                platforms=_platforms(Path(scratch), run) if deploys else {},
                 settings=settings,
                 reviewer=reviewer_of(settings, None),
                 redaction=secrets(),
@@ -107,6 +110,13 @@ def _load(specs: tuple[GateSpec, ...]) -> None:
         with contextlib.suppress(Exception):
             registry.gates().get(spec.name)
             len(registry.tools_of(spec.name))
+
+
+def _platforms(folder: Path, run: "ProcessRun") -> Mapping[str, Platform]:
+    from forge_dagster.bootstrap.services import platforms_of
+    from forge_dagster.workspace.run_supervision import RunSupervision
+
+    return platforms_of(folder, RunSupervision(run))
 
 
 def _refuse_broken_policy(checkout: Checkout) -> None:

@@ -44,6 +44,7 @@ def _services(home: Path, _process: int) -> Services:
     from forge_dagster.workspace.checkout import LocalWorkspace
     from forge_dagster.workspace.memo import FolderMemo
     from forge_dagster.workspace.processes import SystemClock
+    from forge_dagster.workspace.run_supervision import RunSupervision
     from forge_dagster.workspace.services import LocalServices
 
     settings, secrets = load_settings(home), redactor(home)
@@ -59,7 +60,8 @@ def _services(home: Path, _process: int) -> Services:
         hosts=hosts,
         run_for=run_for,
         services_for=lambda run_id: LocalServices(home=home, run=run_for(run_id)),
-        platforms=_platforms(home, keeper),
+        platforms=platforms_of(home, keeper),
+        platforms_for=lambda run_id, folder: platforms_of(folder, RunSupervision(run_for(run_id))),
         signals=EnvoySignals(home=home),
         gates=registry.gates(),
         tools=tuple(registry.tools().values()),
@@ -77,7 +79,8 @@ def people_url(settings: Settings) -> str:
     return settings.public_url or f"http://127.0.0.1:{settings.ports.server}"
 
 
-def _platforms(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
+def platforms_of(home: Path, keeper: Supervision) -> Mapping[str, Platform]:
+    """Every platform there is, by name, with its state in `home` and its programs in the care of `keeper`."""
     from forge_dagster import registry
 
     made: dict[str, Platform] = {}

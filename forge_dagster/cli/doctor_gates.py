@@ -29,7 +29,7 @@ def command(path: Path, *, home: Path | None, only: Collection[str], as_json: bo
     reporter = Reporter(Terminal(sys.stderr), quiet=True)
     try:
         reporter.preparing("reading the repository")
-        with local_check(path, specs=(), base="HEAD", head="HEAD", home=home, fresh=True) as work:
+        with local_check(path, specs=(), base="HEAD", head="HEAD", home=home, fresh=True, deploys=True) as work:
             change = work.checkout.change
             apart = None if work.cache is None else work.cache.parent.parent / "proof" / work.cache.name
             proving = Proving(work=replace(work, cache=apart), tools=registry.tools(), only=names, progress=reporter.progress)
@@ -69,5 +69,6 @@ def _line(terminal: Terminal, one: Proved) -> str:
     if one.proof is Proof.PROVEN:
         also = f", {one.reason}" if one.reason else ""
         said = f"{one.what}: found by {', '.join(one.found_by)}{also}"
+    said = f"{one.part}: {said}" if one.part else said
     language = one.language.value if one.language is not None else ""
     return f"  {one.gate:12} {language:10} {word} {took:>7}  {plain(said)}".rstrip()

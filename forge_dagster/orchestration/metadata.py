@@ -51,6 +51,7 @@ _PROOF_COLUMNS = dg.TableSchema(
     columns=[
         dg.TableColumn("gate", "string"),
         dg.TableColumn("language", "string"),
+        dg.TableColumn("part", "string", description="the further project of the repository that it was planted in"),
         dg.TableColumn("proof", "string", description="proven; not_proven: the fault got through; cannot: no answer"),
         dg.TableColumn("planted", "string"),
         dg.TableColumn("found_by", "string"),
@@ -135,6 +136,7 @@ def proofs_metadata(proofs: Iterable[Proved]) -> Metadata:
             {
                 "gate": one.gate,
                 "language": one.language.value if one.language is not None else "",
+                "part": plain(one.part),
                 "proof": one.proof.value,
                 "planted": plain(one.what),
                 "found_by": plain(", ".join(one.found_by)),

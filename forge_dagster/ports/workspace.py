@@ -92,6 +92,8 @@ class Services:
     """Whom gate `review` asks; None: the operator has named nobody."""
     services_for: Callable[[str], ServiceStarter] | None = None
     """Gives each Dagster run what starts services for its tests; None: nothing can be started."""
+    platforms_for: Callable[[str, Path], Mapping[str, Platform]] | None = None
+    """Dagster run, folder -> platforms whose previews lie there and end with that run; None: those of `platforms` do."""
     redaction: Redactor = Redaction
     """What is blanked in everything that is written down or shown."""
     memo_of: Callable[[Attempt], Memo] | None = None

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from forge_dagster.domain.check_report import overall_outcome
@@ -17,7 +17,7 @@ from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.risk import classify
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import UsageError
-from forge_dagster.ports import Checkout, Clock, Environments, Gate, Reviewer, Run, ServiceStarter
+from forge_dagster.ports import Checkout, Clock, Environments, Gate, Platform, Reviewer, Run, ServiceStarter
 from forge_dagster.usecases.examine import examine_gate, gate_context
 from forge_dagster.usecases.flaky import remembered_locally
 from forge_dagster.usecases.remember import Memory
@@ -95,6 +95,8 @@ class LocalCheck:
     memory: Memory | None = None
     """The record of earlier answers; None: every gate is asked anew."""
     services: ServiceStarter | None = None
+    platforms: Mapping[str, Platform] = field(default_factory=dict)
+    """Where gate `preview` starts what was built; empty: `forge check` has no such gate."""
     settings: Settings | None = None
     reviewer: Reviewer | None = None
     redaction: Redaction = NOTHING_KNOWN
@@ -177,6 +179,7 @@ def _examined(work: LocalCheck, spec: GateSpec, results: Mapping[str, GateResult
             clock=work.clock,
             log=work.redaction.lines(lambda line: work.log(spec.name, line)),
             results=results,
+            platform=work.platforms.get(work.checkout.policy.deploy.platform),
             cache=work.cache,
             services=work.services,
             settings=work.settings,

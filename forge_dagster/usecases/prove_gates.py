@@ -15,9 +15,11 @@ from forge_dagster.domain.planted.plan import PROVABLE, Ground, plan, second_cha
 from forge_dagster.domain.planted.proofs import Proved, in_order, proved, proven_otherwise, unproved
 from forge_dagster.domain.policy import did_you_mean
 from forge_dagster.domain.policy_gates import ScaSection
+from forge_dagster.domain.previews import preview_name
 from forge_dagster.domain.project import Language
-from forge_dagster.errors import ForgeError, Interrupted, Superseded, UsageError
-from forge_dagster.gates.suites import tree_text
+from forge_dagster.errors import ConfigurationError, ForgeError, Interrupted, Superseded, UsageError
+from forge_dagster.gates.selection import choose_parts
+from forge_dagster.gates.suites import tree_text, useful_tools
 from forge_dagster.ports import Tool
 from forge_dagster.usecases.check import LocalCheck, Progress, check
 from forge_dagster.workspace.planting import changed_copy
@@ -59,6 +61,8 @@ def prove_gates(proving: Proving) -> tuple[Proved, ...]:
         read=_reader(work.checkout.root),
         draw=lambda: secrets.token_hex(5),
         flawed=flawed,
+        policy=work.checkout.policy,
+        apart=_apart(proving),
         unknown_flaws=unknown,
     )
     found = plan(ground, only=proving.only)
@@ -68,6 +72,27 @@ def prove_gates(proving: Proving) -> tuple[Proved, ...]:
             again = second_chance(one, ground)
             proofs.append(one if again is None else proven_otherwise(one, *_proofs(proving, again, ground.read)))
     return in_order(work.redaction.value(one) for one in proofs)
+
+
+_TESTS = ("unit", "property", "integration", "coverage", "mutation")
+"""Gates that see what the runners of tests see."""
+
+
+def _apart(proving: Proving) -> Mapping[str, Collection[tuple[Language, str]]]:
+    """Gate -> the further projects of the repository for which it starts a tool on its own."""
+    checkout = proving.work.checkout
+    found: dict[str, set[tuple[Language, str]]] = {}
+    for gate in PROVABLE if checkout.project.parts else ():
+        tools = useful_tools(checkout.project, checkout.root) if gate in _TESTS else proving.tools
+        try:
+            choices = choose_parts(
+                "unit" if gate in _TESTS else gate, project=checkout.project, policy=checkout.policy, tools=tools.values()
+            )
+        except ConfigurationError:  # the gate says so itself
+            continue
+        placed = [(one.tool.language, one.directory) for one in choices if one.project is not None and not one.unavailable]
+        found[gate] = {(language, folder) for language, folder in placed if language is not None}
+    return found
 
 
 def _reader(root: Path) -> Callable[[str], str | None]:
@@ -86,11 +111,13 @@ def _proofs(proving: Proving, planting: Planting, read: Callable[[str], str | No
     paths = {piece.path for fault in planting.faults for piece in fault.pieces}
     texts = {path: text for path in paths if (text := read(path)) is not None}
     made = planted(planting.faults, texts)
+    specs, scratch = specs_for(planting.gates), work.scratch / planting.name
     with changed_copy(work.checkout, made.files, run=work.run, parent=proving.parent) as copy:
-        checked = check(
-            replace(work, checkout=copy, specs=specs_for(planting.gates), memory=None, scratch=work.scratch / planting.name),
-            progress=proving.progress,
-        )
+        here = replace(work, checkout=copy, specs=specs, memory=None, scratch=scratch)
+        try:
+            checked = check(here, progress=proving.progress)
+        finally:
+            _remove_preview(here)
     speaks: dict[str, Language | None] = {name: tool.language for name, tool in proving.tools.items()}
     return [
         proved(fault, places, checked.results[fault.gate], speaks={**speaks, **_OWN})
@@ -98,18 +125,27 @@ def _proofs(proving: Proving, planting: Planting, read: Callable[[str], str | No
     ]
 
 
+def _remove_preview(work: LocalCheck) -> None:
+    """Stop what gate `preview` left running for the gates after it."""
+    platform = work.platforms.get(work.checkout.policy.deploy.platform)
+    if platform is not None and any(spec.name == "preview" for spec in work.specs):
+        platform.remove_preview(name=preview_name(work.checkout.change.repository, work.checkout.change.number))
+
+
 _OWN: Mapping[str, Language | None] = {"import_cycles": Language.PYTHON}
 """What Forge itself answers with, of one language only (gates/architecture.py)."""
 
 
 def specs_for(gates: Collection[str]) -> tuple[GateSpec, ...]:
-    """The gates with those whose results they read. They wait for these only: a fault of another gate must not stop them."""
+    """The gates with those whose results they read (`build` reads none). They wait for these only: a fault of another gate must
+    not stop them.
+    """
     wanted: dict[str, GateSpec] = {}
     queue = list(gates)
     while queue:
         name = queue.pop(0)
         spec = gate_spec(name)
-        waits = tuple(one for one in spec.waits_for if gate_spec(one).stage is not Stage.FAST)
+        waits = tuple(one for one in spec.waits_for if gate_spec(one).stage is not Stage.FAST and name != "build")
         wanted[name] = replace(spec, waits_for=waits)
         queue += [one for one in waits if one not in wanted]
     return tuple(wanted.values())

@@ -44,7 +44,7 @@ def _proven(services: Services, attempt: Attempt, run_id: str, log: Log) -> tupl
     checkout = services.workspace.checkout(attempt, services.host_of(attempt.repository), log=log)
     if not checkout.policy.gate(GATE).enabled:
         return gate_result(GATE, Outcome.SKIPPED, reason=DISABLED), ()
-    settings = services.settings
+    settings, scratch = services.settings, services.workspace.scratch(attempt, GATE)
     work = LocalCheck(
         checkout=checkout,
         specs=(),
@@ -52,10 +52,11 @@ def _proven(services: Services, attempt: Attempt, run_id: str, log: Log) -> tupl
         environments=services.workspace.environments,
         run=services.run_for(run_id),
         clock=services.clock,
-        scratch=services.workspace.scratch(attempt, GATE),
+        scratch=scratch,
         workers=settings.max_parallel_gates,
         cache=settings.home / "cache" / attempt.repository / GATE,
         services=None if services.services_for is None else services.services_for(run_id),
+        platforms=services.platforms if services.platforms_for is None else services.platforms_for(run_id, scratch),
         settings=settings,
         redaction=services.redaction(),
         log=lambda gate, line: log(f"{gate}: {line}"),

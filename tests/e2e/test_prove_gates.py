@@ -3,8 +3,10 @@
 import json
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from forge_dagster import registry
@@ -43,10 +45,15 @@ class FakeGate:
 
 def honest(context: GateContext) -> GateResult:
     """Tells of every line that the change adds, if it is a gate of tests of every line of theirs; and of nothing else."""
+    return told(context, "tests/" if context.gate in ("unit", "integration") else "")
+
+
+def told(context: GateContext, *folders: str) -> GateResult:
+    """Tells of every line that the change adds below these folders."""
     findings = [
         Finding(tool="fake", rule="new", message="new", category=Category.LINT, file=file.path, line=line)
         for file in context.change.files
-        if context.gate not in ("unit", "integration") or file.path.startswith("tests/")
+        if file.path.startswith(folders)
         for line in sorted(file.added_lines)
     ]
     return gate_result(context.gate, Outcome.FAILED if findings else Outcome.PASSED, findings=findings)
@@ -130,6 +137,31 @@ def test_the_repository_stays_as_it_was(sample: TestRepository, run: ProcessRun,
     assert list((tmp_path / "copies").iterdir()) == []
 
 
+def two_projects(folder: Path) -> TestRepository:
+    """A repository without a project at its root, and with two below."""
+    repository = TestRepository(folder)
+    project = '[project]\nname = "{name}"\nversion = "1"\n\n[tool.pytest.ini_options]\ntestpaths = ["tests"]\n'
+    files = {f"{name}/pyproject.toml": project.format(name=name) for name in ("one", "two")}
+    files |= {f"{name}/{name}.py": CODE for name in ("one", "two")}
+    repository.commit(**files, **{f"{name}/tests/test_{name}.py": TEST for name in ("one", "two")})
+    return repository
+
+
+def test_each_project_with_tests_of_its_own_is_proven(run: ProcessRun, tmp_path: Path) -> None:
+    repository = two_projects(tmp_path / "two")
+
+    def near(context: GateContext) -> GateResult:
+        return told(context, "one/tests/")
+
+    def far(context: GateContext) -> GateResult:
+        return told(context, "one/tests/", "two/tests/")
+
+    for body, second in ((far, Proof.PROVEN), (near, Proof.NOT_PROVEN)):
+        asked = replace(proving(repository, run, tmp_path, unit=body), only=("unit", "lint"))
+        proofs = {(one.gate, one.part): one.proof for one in prove_gates(asked)}
+        assert proofs == {("unit", ""): Proof.PROVEN, ("unit", "two"): second, ("lint", ""): Proof.PROVEN}
+
+
 def test_only_gates_that_judge_changes_can_be_asked_for() -> None:
     assert wanted_gates(("lint",)) == ("lint",)
     with pytest.raises(UsageError, match="did you mean"):
@@ -150,6 +182,7 @@ def test_proofs_are_one_object(forge: ForgeCommand, sample: TestRepository) -> N
     done = forge.run("doctor", "--gate", "integrity", "--format", "json", sample.path)
     assert done.returncode == 0, done.stdout + done.stderr
     report = json.loads(done.stdout)
+    jsonschema.validate(report, json.loads((ROOT / "docs" / "forge.doctor-gates-1.schema.json").read_text()))
     assert (report["schema"], report["head"], report["proven"]) == (
         "forge.doctor-gates/1",
         sample.git("rev-parse", "HEAD"),
@@ -191,7 +224,7 @@ def test_every_gate_of_the_example_is_proven(forge: ForgeCommand, tmp_path: Path
     assert _proven(forge, repository) == {
         ("secrets", None), ("integrity", None),
         *((gate, "python") for gate in ("format", "lint", "types", "unit", "coverage", "integrity", "architecture")),
-        *((gate, "python") for gate in ("sast", "sca", "mutation")),
+        *((gate, "python") for gate in ("sast", "sca", "mutation", "build")), ("preview", None), ("smoke", None),
     }  # fmt: skip
 
 
@@ -218,9 +251,20 @@ def test_every_gate_of_a_javascript_repository_is_proven(forge: ForgeCommand, tm
     }  # fmt: skip
 
 
+@pytest.mark.slow
+def test_each_project_of_a_monorepo_is_proven(forge: ForgeCommand, tmp_path: Path) -> None:
+    repository = two_projects(tmp_path / "two")
+    done = forge.run("doctor", "--gate", "unit", "--format", "json", repository.path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    rows = [(row["part"], row["proof"], row["found_by"]) for row in json.loads(done.stdout)["gates"]]
+    assert rows == [("", "proven", ["pytest"]), ("two", "proven", ["pytest"])]
+
+
 def _proven(forge: ForgeCommand, repository: TestRepository) -> set[tuple[str, str | None]]:
     """The gates that found their faults; none may have let one through."""
     done = forge.run("doctor", "--gates", "--format", "json", repository.path)
     assert done.returncode == 0, done.stdout + done.stderr
-    rows = json.loads(done.stdout)["gates"]
+    report = json.loads(done.stdout)
+    jsonschema.validate(report, json.loads((ROOT / "docs" / "forge.doctor-gates-1.schema.json").read_text()))
+    rows = report["gates"]
     return {(row["gate"], row["language"]) for row in rows if row["proof"] == "proven"}

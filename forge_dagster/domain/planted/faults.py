@@ -20,7 +20,8 @@ class Piece:
 class Fault:
     """What is planted for one gate, in words and in pieces. `mark` was drawn for it, and stands in the names it brings.
 
-    `language` None: the gate looks for it whatever the language.
+    `language` None: the gate looks for it whatever the language. `part`: folder of the further project of the repository that
+    it stands in, which the gate judges on its own; "": the first of its language.
     """
 
     gate: str
@@ -28,6 +29,7 @@ class Fault:
     mark: str
     pieces: tuple[Piece, ...]
     language: Language | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +39,7 @@ class Unplanted:
     gate: str
     reason: str
     language: Language | None = None
+    part: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

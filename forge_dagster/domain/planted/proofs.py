@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 from forge_dagster.domain.findings import FILE_RULES, Finding
-from forge_dagster.domain.graph import GATES
+from forge_dagster.domain.graph import GATES, gate_spec
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity
 from forge_dagster.domain.plain_text import one_line
 from forge_dagster.domain.planted.faults import Fault, Unplanted
@@ -30,7 +30,7 @@ class Proof(StrEnum):
 
 
 class Proved(BaseModel):
-    """What came of one fault. `found_by`: the tools that told of it; `duration_s`: what its gate took."""
+    """What came of one fault. `found_by`: the tools that told of it; `duration_s`: what its gate took; `part` as in Fault."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -39,6 +39,7 @@ class Proved(BaseModel):
     what: str = ""
     reason: str = ""
     language: Language | None = None
+    part: str = ""
     found_by: tuple[str, ...] = ()
     warned_by: tuple[str, ...] = ()
     """Tools that told of it and let it pass, as the repository weighs it."""
@@ -54,7 +55,7 @@ class Proved(BaseModel):
 
 def unproved(one: Unplanted) -> Proved:
     """What is known of a gate for which nothing could be planted."""
-    return Proved(gate=one.gate, proof=Proof.CANNOT, reason=one.reason, language=one.language)
+    return Proved(gate=one.gate, proof=Proof.CANNOT, reason=one.reason, language=one.language, part=one.part)
 
 
 def proved(
@@ -99,6 +100,7 @@ def _proved(fault: Fault, result: GateResult, proof: Proof, reason: str, by: tup
         what=fault.what,
         reason=one_line(reason, _SHOWN),
         language=fault.language,
+        part=fault.part,
         found_by=by,
         duration_s=result.duration_s,
     )
@@ -116,7 +118,10 @@ def _tells(finding: Finding, fault: Fault, places: Mapping[str, frozenset[int] |
 
 
 def _of_language(fault: Fault, runs: Iterable[ToolRun], speaks: Mapping[str, Language | None]) -> list[ToolRun]:
-    return [run for run in runs if fault.language is None or speaks.get(run.tool) in (None, fault.language)]
+    """The runs that could have found it; of those for a further project, only its own, where it has any."""
+    found = [run for run in runs if fault.language is None or speaks.get(run.tool) in (None, fault.language)]
+    own = [run for run in found if fault.part and run.chosen_because.startswith(f"{fault.part}: ")]
+    return own or found
 
 
 def _also(fault: Fault, result: GateResult, by: Collection[str], speaks: Mapping[str, Language | None]) -> str:
@@ -146,14 +151,15 @@ def all_proven(proofs: Iterable[Proved]) -> bool:
 
 def alarm(one: Proved) -> Finding:
     """A gate that is not proven, as a finding of the nightly run."""
-    about = f" ({one.language.value})" if one.language is not None else ""
+    named = [*([one.language.value] if one.language is not None else []), *([one.part] if one.part else [])]
+    about = f" ({', '.join(named)})" if named else ""
     return Finding(
         tool="proof",
         rule=f"not-proven-{one.gate}",
         category=Category.INTEGRITY,
         message=f"gate {one.gate}{about} {one.reason}",
         suggested_fix=advice(one),
-        snippet=f"{one.gate} {one.what}",
+        snippet=f"{one.gate} {one.what} {one.part}".strip(),
     )
 
 
@@ -175,7 +181,11 @@ def proof_result(proofs: Iterable[Proved]) -> GateResult:
 
 
 def advice(one: Proved) -> str:
-    """What to do about a gate that is not proven."""
+    """What to do about a gate that is not proven. `forge check` knows nothing of one that is not local."""
+    if not gate_spec(one.gate).local:
+        again = f"then ask again: forge doctor --gate {one.gate}"
+        passing = "" if one.errored else ": as it is, the gate would let such a change through"
+        return f"look at how it is built and at [deploy] in forge.toml, {again}{passing}"
     if one.errored:
         return f"see why: forge check --gate {one.gate}"
     tools = "its tool's configuration" if one.language is None else f"the configuration of its {one.language.value} tool"
@@ -194,6 +204,7 @@ def proofs_report(*, repository: str, head: str | None, proofs: Iterable[Proved]
             {
                 "gate": one.gate,
                 "language": one.language.value if one.language is not None else None,
+                "part": one.part,
                 "proof": one.proof.value,
                 "planted": one.what,
                 "reason": one.reason,

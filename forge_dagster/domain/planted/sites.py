@@ -70,9 +70,12 @@ def files_of(project: Project, part: Project, language: Language) -> tuple[str, 
     return tuple(path for path in part.files_ending(*_ENDINGS[language]) if path.startswith(folder) and path not in others)
 
 
-def product_site(project: Project, language: Language, read: Read) -> Site | None:
-    """The largest hand-written file of product code, where there is TypeScript one of it; else any file of the language."""
-    part = owner(project, language)
+def product_site(project: Project, language: Language, read: Read, part: Project | None = None) -> Site | None:
+    """The largest hand-written file of product code, where there is TypeScript one of it; else any file of the language.
+
+    `part`: the project of the repository that it is to be of; None: the first of the language.
+    """
+    part = part or owner(project, language)
     if part is None:
         return None
     every = files_of(project, part, language)
@@ -111,9 +114,9 @@ class TestSites:
     integration: Site | None = None
 
 
-def test_sites(project: Project, language: Language, read: Read) -> TestSites:
-    """The shortest path of each kind: files by the root are what a suite looks at first."""
-    part = owner(project, language)
+def test_sites(project: Project, language: Language, read: Read, part: Project | None) -> TestSites:
+    """The shortest path of each kind: files by the root are what a suite looks at first. `part` as for product_site."""
+    part = part or owner(project, language)
     if part is None:
         return TestSites()
     named = set(integration_tests(project))
