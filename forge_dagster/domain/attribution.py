@@ -23,6 +23,12 @@ MAX_COMPARED = 20_000
 NO_TESTS = "no-tests"
 """Rule of a suite in which nothing runs: demanded of every tree, whatever the base is like."""
 
+NOT_KEPT = 3
+"""From so many times on that a base breaks a rule of a tool that nobody chose, it is taken for none of the repository's."""
+
+IMPOSED = "which nobody here chose"
+"""What every reason says that tells of such a tool."""
+
 _NAMED = 3
 """Flaky tests named in a reason; the findings tell them all."""
 
@@ -34,12 +40,13 @@ def suspicious(failed: int, total: int) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Baseline:
-    """What the same tool says of the base: how often each `mark` is there.
+    """What the same tool says of the base: how often each `mark` is there, and how often each rule is broken.
 
     `infrastructure`: nearly all of the base's tests fail at once, too. `problem`: why the base could not be examined.
     """
 
     marks: Mapping[str, int] = field(default_factory=dict)
+    rules: Mapping[str, int] = field(default_factory=dict)
     infrastructure: bool = False
     problem: str = ""
 
@@ -60,9 +67,10 @@ def mark(finding: Finding) -> str:
 def baseline(findings: Iterable[Finding]) -> Baseline:
     """What there is to compare with, from the findings in the base. A test that is flaky there is no failure there."""
     listed = tuple(findings)
-    firm = (finding for finding in listed[:MAX_COMPARED] if finding.attribution is not Attribution.FLAKY)
+    firm = [finding for finding in listed[:MAX_COMPARED] if finding.attribution is not Attribution.FLAKY]
     suspected = any(finding.attribution is Attribution.INFRASTRUCTURE for finding in listed)
-    return Baseline(marks=Counter(mark(finding) for finding in firm), infrastructure=suspected)
+    rules = Counter(finding.rule for finding in firm if finding.severity is Severity.ERROR)
+    return Baseline(marks=Counter(mark(finding) for finding in firm), rules=rules, infrastructure=suspected)
 
 
 def to_compare(findings: Iterable[Finding]) -> bool:
@@ -194,9 +202,12 @@ def _tests(flaky: Sequence[Finding]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def softened(finding: Finding) -> Finding:
-    """An error that the base has too, of a tool that nobody chose: a warning, since nobody wants it mended."""
-    if finding.attribution is Attribution.PREEXISTING and finding.severity is Severity.ERROR:
+def softened(finding: Finding, base: Baseline) -> Finding:
+    """An error of a tool that nobody chose: a warning, where the base has it too, or breaks that rule time and again: then the
+    rule is none of the repository's, and nobody wants it mended.
+    """
+    not_theirs = base.rules.get(finding.rule, 0) >= NOT_KEPT
+    if finding.severity is Severity.ERROR and (finding.attribution is Attribution.PREEXISTING or not_theirs):
         return finding.model_copy(update={"severity": Severity.WARNING})
     return finding
 

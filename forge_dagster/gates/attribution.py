@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from forge_dagster.domain.attribution import (
+    IMPOSED,
     Baseline,
     baseline,
     compared,
@@ -40,7 +41,7 @@ Ask = Callable[[GateContext, Choice, Selection], Examined]
 
 KEPT = 100
 """Answers about bases kept per repository and job."""
-_SCHEMA = "forge.baseline/1"
+_SCHEMA = "forge.baseline/2"
 _OF_TODAY = frozenset({"sca"})
 """Gates whose tools say something else tomorrow of the same tree: what they say of the base is not kept."""
 _NO_TASTE = frozenset({"unit", "secrets", "sca"})
@@ -65,18 +66,19 @@ def attributed(
         return examined
     folders = _folders(context, choice)
     problem = ""
-    if to_compare(_errors(report)) and not getattr(choice.tool, "attributes_itself", False):
+    unchosen = _is_imposed(context, choice)
+    if (to_compare(_errors(report)) or unchosen) and not getattr(choice.tool, "attributes_itself", False):
         if context.base is not None and context.change.base_sha is not None:
             base = _Base(context=context, choice=choice, version=examined.run.version, selection=selection).known(ask)
             problem = base.problem
             findings = compared(report.findings, base, change=context.change, folders=folders)
-            if _is_imposed(context, choice):
-                findings = tuple(softened(finding) for finding in findings)
+            if unchosen:
+                findings = tuple(softened(finding, base) for finding in findings)
             report = replace(report, findings=findings)
             if not _errors(report) and report.examined > 0:
-                reason = f"Forge's default {choice.tool.name}, which nobody here chose; the change adds nothing to what it says"
+                reason = f"Forge's default {choice.tool.name}, {IMPOSED}; the change breaks no rule that the base keeps"
                 return _settled(examined, report, Outcome.PASSED, reason)
-        elif _is_imposed(context, choice) and report.examined > 0:
+        elif unchosen and report.examined > 0:
             findings, reason = imposed(report.findings, tool=choice.tool.name)
             return _settled(examined, replace(report, findings=findings), Outcome.PASSED, reason)
         elif context.gate == "secrets" and context.change.base_sha is None and not context.change.files:
@@ -167,7 +169,7 @@ class _Base:
             return found
         found = self._asked(ask)
         if place is not None and not found.problem and not found.infrastructure:
-            text = json.dumps({"schema": _SCHEMA, "marks": dict(found.marks)})
+            text = json.dumps({"schema": _SCHEMA, "marks": dict(found.marks), "rules": dict(found.rules)})
             keep(place, text.encode(), count=KEPT)
         return found
 
@@ -233,10 +235,14 @@ def _read(content: bytes) -> Baseline | None:
         data = load_json(content)
     except (ValueError, RecursionError):
         return None
-    marks = data.get("marks") if isinstance(data, dict) and data.get("schema") == _SCHEMA else None
-    if not isinstance(marks, dict) or not all(isinstance(count, int) for count in marks.values()):
+    if not isinstance(data, dict) or data.get("schema") != _SCHEMA:
         return None
-    return Baseline(marks=marks)
+    marks, rules = _counts(data.get("marks")), _counts(data.get("rules"))
+    return None if marks is None or rules is None else Baseline(marks=marks, rules=rules)
+
+
+def _counts(said: object) -> Mapping[str, int] | None:
+    return said if isinstance(said, dict) and all(isinstance(count, int) for count in said.values()) else None
 
 
 def _part(project: Project, choice: Choice) -> Project | None:

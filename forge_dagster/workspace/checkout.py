@@ -71,7 +71,7 @@ class LocalWorkspace:
             with locked(self._home / "locks" / f"checkout-{_key(attempt)}.lock", self._run):
                 made = self._read(folder) or self._make(attempt, host, folder, log)
             self._known[folder] = made
-        objects = self._mirror_path(attempt.repository) / "objects"
+        mirror = GitRepository(self._mirror_path(attempt.repository), self._run)
         base_sha = made.change.base_sha
         policy = read_policy(None if made.policy is None else made.policy.encode(), where=made.policy_from)
         return Checkout(
@@ -80,7 +80,11 @@ class LocalWorkspace:
             project=made.project.allowing(policy.project.install_scripts),
             policy=policy,
             tested_tree=made.tested_tree,
-            base=None if base_sha is None else base_tree(sha=base_sha, objects=objects, run=self._run, parent=folder / "base"),
+            base=None
+            if base_sha is None
+            else base_tree(
+                sha=base_sha, objects=mirror.path / "objects", run=self._run, parent=folder / "base", tags=mirror.tags
+            ),
         )
 
     def merged_tree(self, attempt: Attempt, host: GitHost, *, base_sha: str) -> str | None:
@@ -147,8 +151,7 @@ class LocalWorkspace:
             commit, tree_sha = self._merge(mirror, base_sha, attempt.head_sha)
             log(f"merged {attempt.head_sha[:12]} into {attempt.base_ref} {base_sha[:12]}: tree {tree_sha[:12]}")
         folder.mkdir(parents=True, exist_ok=True)
-        tags = mirror.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
-        tree = make_tree(folder / "tree", sha=commit, objects=mirror.path / "objects", run=self._run, tags=tags)
+        tree = make_tree(folder / "tree", sha=commit, objects=mirror.path / "objects", run=self._run, tags=mirror.tags())
         policy_from = base_sha if attempt.job is Job.CHANGE and base_sha else attempt.head_sha
         policy = mirror.read(policy_from, POLICY_FILE)
         made = _Made(

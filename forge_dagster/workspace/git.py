@@ -160,6 +160,10 @@ class GitRepository:
         """The tree of a commit."""
         return self.git("rev-parse", "--verify", "--end-of-options", f"{checked_sha(sha)}^{{tree}}").decode().strip()
 
+    def tags(self) -> bytes:
+        """All tags, as lines "<object> <ref>"."""
+        return self.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
+
     def merge_base(self, one: str, other: str) -> str | None:
         """The best common ancestor, or None for unrelated histories."""
         result = self.try_git("merge-base", checked_sha(one), checked_sha(other))

@@ -143,13 +143,21 @@ def _work_tree(repository: GitRepository, place: _Place, prefix: str, base_sha: 
         head=place.head,
         base=None
         if base_sha is None
-        else base_tree(sha=base_sha, objects=place.objects, run=run, parent=None, prefix=prefix, shallow=place.shallow),
+        else base_tree(
+            sha=base_sha,
+            objects=place.objects,
+            run=run,
+            parent=None,
+            prefix=prefix,
+            shallow=place.shallow,
+            tags=repository.tags,
+        ),
     )
 
 
-def _head_tree(place: _Place, head: str, run: Run, kept: Path | None) -> GitRepository:
+def _head_tree(repository: GitRepository, place: _Place, head: str, run: Run, kept: Path | None) -> GitRepository:
     def make(target: Path) -> GitRepository:
-        return make_tree(target, sha=head, objects=place.objects, run=run, shallow=place.shallow)
+        return make_tree(target, sha=head, objects=place.objects, run=run, tags=repository.tags(), shallow=place.shallow)
 
     found = None if kept is None else kept_tree(kept / f"{slug(str(place.top))}-{head[:12]}", place.top.name, make, run)
     if found is not None:
@@ -168,7 +176,7 @@ def _commit(
     run: Run,
     kept: Path | None,
 ) -> Checkout:
-    tree = _head_tree(place, head, run, kept)
+    tree = _head_tree(repository, place, head, run, kept)
     root = tree.path / prefix
     if not root.is_dir():
         raise UsageError(f"{prefix} does not exist at {head[:12]}", hint="give another path or commit")
@@ -187,7 +195,15 @@ def _commit(
         tested_tree=tree.tree(head),
         base=None
         if base_sha is None
-        else base_tree(sha=base_sha, objects=place.objects, run=run, parent=None, prefix=prefix, shallow=place.shallow),
+        else base_tree(
+            sha=base_sha,
+            objects=place.objects,
+            run=run,
+            parent=None,
+            prefix=prefix,
+            shallow=place.shallow,
+            tags=repository.tags,
+        ),
     )
 
 

@@ -30,9 +30,8 @@ def changed_copy(checkout: Checkout, files: Mapping[str, str], *, run: Run, pare
         parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix="forge-planted-", dir=parent))
     try:
-        tags = lender.git("for-each-ref", "--format=%(objectname) %(refname)", "refs/tags")
         name = checkout.change.repository.rpartition("/")[2] or "tree"
-        copy = make_tree(folder / name, sha=sha, objects=objects, run=run, tags=tags, shallow=shallow)
+        copy = make_tree(folder / name, sha=sha, objects=objects, run=run, tags=lender.tags(), shallow=shallow)
         written = {f"{prefix}{path}": text.encode("utf-8", "surrogateescape") for path, text in files.items()}
         date = float(copy.git("log", "-1", "--format=%ct", sha).decode().strip())
         commit = copy.commit_files(written, parent=sha, message="Forge: planted faults\n", at=date, scratch=folder)
@@ -52,7 +51,9 @@ def changed_copy(checkout: Checkout, files: Mapping[str, str], *, run: Run, pare
             project=detect(root, existing(root, listed)).allowing(checkout.policy.project.install_scripts),
             policy=checkout.policy,
             tested_tree=copy.tree(commit),
-            base=base_tree(sha=sha, objects=objects, run=run, parent=parent, prefix=prefix.rstrip("/"), shallow=shallow),
+            base=base_tree(
+                sha=sha, objects=objects, run=run, parent=parent, prefix=prefix.rstrip("/"), shallow=shallow, tags=lender.tags
+            ),
         )
     finally:
         remove_tree(folder)

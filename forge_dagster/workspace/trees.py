@@ -26,7 +26,8 @@ def make_tree(
 ) -> GitRepository:
     """Write the tree of commit `sha` into the new folder `target`, as a repository that borrows `objects` read-only.
 
-    `tags` are lines "<sha> <ref>"; `shallow` is the lender's list of commits without parents. Raises WorkspaceError.
+    `tags` are lines "<sha> <ref>", by which many a project knows its version; `shallow` is the lender's list of commits without
+    parents. Raises WorkspaceError.
     """
     git = target / ".git"
     try:
@@ -66,7 +67,14 @@ def remove_tree(path: Path) -> None:
 
 
 def base_tree(
-    *, sha: str, objects: Path, run: Run, parent: Path | None, prefix: str = "", shallow: Path | None = None
+    *,
+    sha: str,
+    objects: Path,
+    run: Run,
+    parent: Path | None,
+    prefix: str = "",
+    shallow: Path | None = None,
+    tags: Callable[[], bytes] = bytes,
 ) -> Callable[[], AbstractContextManager[Path]]:
     """What gives a fresh tree of `sha` for a while; `parent` None: in the system's temporary folder."""
 
@@ -76,7 +84,7 @@ def base_tree(
             parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix="forge-base-", dir=parent))
         try:
-            make_tree(folder / "tree", sha=sha, objects=objects, run=run, shallow=shallow)
+            make_tree(folder / "tree", sha=sha, objects=objects, run=run, tags=tags(), shallow=shallow)
             root = folder / "tree" / prefix
             root.mkdir(parents=True, exist_ok=True)
             yield root

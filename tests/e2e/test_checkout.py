@@ -77,6 +77,8 @@ def test_change_is_head_merged_into_the_base_tip(workspace: LocalWorkspace, orig
     assert found.base is not None
     with found.base() as base:
         assert (base / "a.py").read_text() == "one\ntwo\n"
+        tree.path = base
+        assert tree.git("describe", "--tags", "--abbrev=0") == "v1"
     assert not base.exists()
 
 
@@ -373,6 +375,19 @@ def test_local_head_is_an_isolated_commit(run: ProcessRun, origin: TestRepositor
     assert (found.change.head_sha, found.change.base_sha) == (head, origin.git("rev-parse", "main"))
     assert found.tested_tree == origin.git("rev-parse", "HEAD^{tree}")
     assert [(file.path, file.added_lines) for file in found.change.files] == [("a.py", frozenset({3}))]
+
+
+def test_a_commit_and_its_base_know_their_version_by_the_tags(run: ProcessRun, origin: TestRepository) -> None:
+    branch(origin)
+    origin.commit("committed", **{"a.py": "one\ntwo\nthree\n"})
+    found = local_checkout(origin.path, "main", "HEAD", run)
+    assert found.base is not None
+    tree = TestRepository.__new__(TestRepository)
+    tree.path = found.root
+    assert tree.git("describe", "--tags").startswith("v1-1-g")
+    with found.base() as base:
+        tree.path = base
+        assert tree.git("describe", "--tags") == "v1"
 
 
 def kept_head(origin: TestRepository, kept: Path, tmp_path: Path, head: str) -> tuple[ProcessRun, Checkout]:

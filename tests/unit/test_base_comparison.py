@@ -130,6 +130,28 @@ def test_what_a_tool_that_nobody_chose_says_of_the_base_too_is_a_warning(world: 
     assert [f.severity for f in both.report.findings] == [Severity.WARNING, Severity.ERROR]
 
 
+def test_a_rule_of_a_tool_that_nobody_chose_is_not_imposed_where_the_base_breaks_it_time_and_again(world: World) -> None:
+    imposed = Linter(because=None)
+    broken = [fault(f"line {number}", line=number) for number in range(1, 4)]
+    world.answer = lambda: said(*broken)
+    found = world.attribute(said(fault("new", attribution=NEW)), tool=imposed)
+    assert (found.run.outcome, labels(found)) == (Outcome.PASSED, [NEW])
+    assert found.report.findings[0].severity is Severity.WARNING
+    assert "which nobody here chose" in found.run.reason
+    again = world.attribute(said(fault("new", attribution=NEW)), tool=imposed)
+    assert again.run.outcome is Outcome.PASSED
+    assert len(world.asked) == 1
+    assert world.attribute(said(fault("new", rule="X9", attribution=NEW)), tool=imposed).run.outcome is Outcome.FAILED
+
+
+def test_a_rule_that_the_base_breaks_seldom_or_of_a_chosen_tool_holds(world: World) -> None:
+    world.answer = lambda: said(fault("line 1"), fault("line 2"))
+    assert world.attribute(said(fault("new", attribution=NEW)), tool=Linter(because=None)).run.outcome is Outcome.FAILED
+    world.answer = lambda: said(*(fault(f"line {number}") for number in range(9)))
+    chosen = Linter(name="chosen")
+    assert world.attribute(said(fault("new", attribution=NEW)), tool=chosen).run.outcome is Outcome.FAILED
+
+
 def nothing() -> Examined:
     return said(outcome=Outcome.ERRORED, examined=0, reason="linter examined nothing", examined_nothing=True)
 

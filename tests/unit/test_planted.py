@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 from hypothesis import given
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 from forge_dagster import registry
 from forge_dagster.domain import planted as package
 from forge_dagster.domain.advisories import parse_advisory
+from forge_dagster.domain.attribution import IMPOSED
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.integrity import hidden_findings
@@ -265,8 +267,15 @@ def finding(**more: object) -> Finding:
     return Finding.model_validate({**given, **more})
 
 
-def said(outcome: Outcome, *findings: Finding, tools: Mapping[str, Outcome] | None = None, reason: str = "") -> GateResult:
-    runs = tuple(ToolRun(tool=name, outcome=end, reason="why") for name, end in (tools or {"ruff": outcome}).items())
+def said(
+    outcome: Outcome,
+    *findings: Finding,
+    tools: Mapping[str, Outcome] | None = None,
+    reason: str = "",
+    reasons: Mapping[str, str] = MappingProxyType({}),
+) -> GateResult:
+    named = (tools or {"ruff": outcome}).items()
+    runs = tuple(ToolRun(tool=name, outcome=end, reason=reasons.get(name, "why")) for name, end in named)
     return gate_result("lint", outcome, findings=findings, tools=runs, reason=reason)
 
 
@@ -310,6 +319,16 @@ def test_a_tool_that_said_nothing_beside_one_that_found_it_is_named() -> None:
     result = said(Outcome.FAILED, finding(), tools={"ruff": Outcome.FAILED, "semgrep": Outcome.PASSED})
     one = proved(FAULT, PLACES, result, speaks=SPEAKS)
     assert (one.found_by, one.reason) == (("ruff",), "not by semgrep")
+
+
+def test_a_default_tool_that_only_warns_of_what_the_repository_does_everywhere_is_no_alarm() -> None:
+    reason = f"Forge's default ruff, {IMPOSED}; the change breaks no rule that the base keeps"
+    result = said(Outcome.PASSED, finding(severity=Severity.WARNING), reasons={"ruff": reason})
+    one = proved(FAULT, PLACES, result, speaks=SPEAKS)
+    assert (one.proof, one.is_alarm) == (Proof.CANNOT, False)
+    assert "name one in forge.toml" in one.reason
+    other = said(Outcome.PASSED, finding(severity=Severity.WARNING), reasons={"semgrep": reason})
+    assert proved(FAULT, PLACES, other, speaks=SPEAKS).proof is Proof.NOT_PROVEN
 
 
 def test_a_linter_that_only_warns_is_shown_a_file_that_does_not_parse() -> None:

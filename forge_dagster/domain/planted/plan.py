@@ -142,7 +142,7 @@ def _code(gate: str, ground: Ground, language: Language, mark: str, part: Projec
 
 def second_chance(first: Proved, ground: Ground) -> Planting | None:
     """Another fault for a gate whose tool saw its first one and let it pass, as the repository weighs it; else None."""
-    if first.proof is not Proof.NOT_PROVEN or first.gate != "lint" or not first.warned_by or first.language is None:
+    if first.proof is Proof.PROVEN or first.gate != "lint" or not first.warned_by or first.language is None:
         return None
     part = next((part for part in ground.project.parts if part.directory == first.part), None) if first.part else None
     site = product_site(ground.project, first.language, ground.read, part)

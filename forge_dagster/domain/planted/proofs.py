@@ -7,6 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from forge_dagster.domain.attribution import IMPOSED
 from forge_dagster.domain.findings import FILE_RULES, Finding
 from forge_dagster.domain.graph import GATES, gate_spec
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severity
@@ -86,7 +87,13 @@ def proved(
     warned = tuple(dict.fromkeys(finding.tool for finding in told))
     if warned:
         reason = f"{', '.join(warned)} only warns of {fault.what}, and warnings pass here"
-        return _proved(fault, result, Proof.NOT_PROVEN, reason).model_copy(update={"warned_by": warned})
+        proof = Proof.NOT_PROVEN
+        if all(IMPOSED in run.reason for run in runs if run.tool in warned):
+            proof, reason = (
+                Proof.CANNOT,
+                f"{reason}: Forge's default, {IMPOSED}; name one in forge.toml, [gates.{fault.gate}] tools",
+            )
+        return _proved(fault, result, proof, reason).model_copy(update={"warned_by": warned})
     names = ", ".join(dict.fromkeys(run.tool for run in answered))
     if result.outcome is Outcome.PASSED:
         return _proved(fault, result, Proof.NOT_PROVEN, f"passed in spite of {fault.what}{f' ({names})' if names else ''}")
