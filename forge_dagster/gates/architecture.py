@@ -24,7 +24,8 @@ from forge_dagster.gates.attribution import attributed
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.selection import Choice, choose_parts, why_none
 from forge_dagster.gates.suites import tree_text
-from forge_dagster.gates.tooling import run_tool, together
+from forge_dagster.gates.tool_runs import run_tool
+from forge_dagster.gates.tooling import together
 from forge_dagster.ports import GateContext, ToolReport
 
 PYTHON_TOOL = "import_cycles"

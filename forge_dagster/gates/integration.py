@@ -17,7 +17,8 @@ from forge_dagster.domain.test_kinds import integration_tests
 from forge_dagster.errors import ForgeError, Interrupted, ServiceFailed, SetupFailed, Superseded
 from forge_dagster.gates.services import Hidden, Surroundings, Variables, document_of, wanted_by
 from forge_dagster.gates.suites import drawn, useful_tools, with_coverage
-from forge_dagster.gates.tooling import RequestExtra, run_tools
+from forge_dagster.gates.tool_runs import RequestExtra
+from forge_dagster.gates.tooling import run_tools
 from forge_dagster.ports import GateContext, Selection
 
 Start = Callable[[GateContext], AbstractContextManager[Variables]]

@@ -26,7 +26,8 @@ from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.selection import NAMES, Choice, choose
 from forge_dagster.gates.staged import Lent, copied
 from forge_dagster.gates.suites import tree_text, useful_tools
-from forge_dagster.gates.tooling import RequestExtra, run_tool, together
+from forge_dagster.gates.tool_runs import RequestExtra, run_tool
+from forge_dagster.gates.tooling import together
 from forge_dagster.ports import GateContext, Selection, Tool
 
 _SOURCE_LIMIT = 2 * 1024 * 1024

@@ -17,7 +17,8 @@ from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import SOURCE_ENDINGS, is_test
 from forge_dagster.domain.test_kinds import DESELECTED, has_properties, integration_tests
 from forge_dagster.gates.suites import TEXT_LIMIT, drawn, tree_text, useful_tools
-from forge_dagster.gates.tooling import RequestExtra, run_tools
+from forge_dagster.gates.tool_runs import RequestExtra
+from forge_dagster.gates.tooling import run_tools
 from forge_dagster.ports import GateContext, Selection, Tool
 
 _MOST_FILES = 10_000

@@ -13,7 +13,8 @@ from pathlib import Path
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult
-from forge_dagster.gates.tooling import RequestExtra, run_tools
+from forge_dagster.gates.tool_runs import RequestExtra
+from forge_dagster.gates.tooling import run_tools
 from forge_dagster.ports import GateContext, Selection
 
 _COMPONENTS = (".vue", ".svelte", ".astro")

@@ -29,7 +29,8 @@ from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.inventory import bill_of_materials, take_inventory
 from forge_dagster.gates.judging import errored
 from forge_dagster.gates.selection import Choice, choose_parts
-from forge_dagster.gates.tooling import NOTHING_MORE, RequestExtra, run_tool, together
+from forge_dagster.gates.tool_runs import NOTHING_MORE, RequestExtra, run_tool
+from forge_dagster.gates.tooling import together
 from forge_dagster.ports import GateContext, ToolReport
 
 if TYPE_CHECKING:

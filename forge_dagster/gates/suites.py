@@ -17,7 +17,8 @@ from forge_dagster.domain.results import GateResult
 from forge_dagster.domain.sources import is_test
 from forge_dagster.domain.suite_calls import SuiteCall, suite_call
 from forge_dagster.domain.test_kinds import integration_tests, snapshot_places
-from forge_dagster.gates.tooling import RequestExtra, run_tools
+from forge_dagster.gates.tool_runs import RequestExtra
+from forge_dagster.gates.tooling import run_tools
 from forge_dagster.ports import GateContext, Selection, Tool
 
 REPORT_PREFIX = "coverage-"

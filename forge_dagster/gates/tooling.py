@@ -1,57 +1,25 @@
-"""Runs the tools of a gate and makes one result of what they say.
-
-A tool may say more about itself than the Protocol asks:
-`needs_environment` (default True): whether it is of no use without the repository's own environment; one that does without is
-taken from there only where the repository depends on it, so that a default tool costs no installation.
-`loads_packages(project)`: whether it needs that environment all the same, since its configuration is code or names packages.
-`shared_cache` (default False): whether its cache holds nothing of a repository, and may serve all of them.
-`rival(project)`: a tool of its kind that the repository uses and Forge cannot run, so that no default is imposed.
-`follow_up`: a second round of commands (ports.FollowUp); with `follow_up_may_crash` (default False) one that crashes or hangs
-ends only that round, for what the first found is a fault already.
-"""
+"""Runs the tools of a gate and makes one result of what they say."""
 
 import contextlib
-import os
-import shlex
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 
 from forge_dagster import registry
 from forge_dagster.domain.outcomes import Outcome, worst
-from forge_dagster.domain.project import Project
-from forge_dagster.domain.reach import loopback_ports
 from forge_dagster.domain.results import GateResult, ToolRun, gate_result
-from forge_dagster.errors import ForgeError, Interrupted, Superseded
 from forge_dagster.gates.attribution import attributed
 from forge_dagster.gates.base_configuration import under_base_configuration
 from forge_dagster.gates.base_suite import under_base_suite
 from forge_dagster.gates.collected_tests import with_collected
 from forge_dagster.gates.examined import Examined
-from forge_dagster.gates.judging import believed, crash, errored, judged, placed
-from forge_dagster.gates.locating import Located, locate
-from forge_dagster.gates.reports import fresh, read_reports
 from forge_dagster.gates.selection import Choice, choose_parts, why_none
-from forge_dagster.ports import (
-    Command,
-    Environment,
-    FollowUp,
-    GateContext,
-    Selection,
-    Tool,
-    ToolOutput,
-    ToolReport,
-    ToolRequest,
-    environment_folders,
-)
+from forge_dagster.gates.tool_runs import NOTHING_MORE, RequestExtra, run_tool
+from forge_dagster.ports import GateContext, Selection, Tool
 
-_LOG_LINE = 500
-"""Characters of an output line that reach the log; a JSON report is one line of megabytes."""
-_COMMAND_LINE = 4_000
-"""Characters of a command that reach the log; the names of the files that a tool is given come last."""
+_AT_ONCE = 4
+"""Tools of one gate that run at the same time; a monorepo has one for each of its parts."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,29 +36,6 @@ class ToolGate:
 def tool_gate(name: str) -> ToolGate:
     """The gate called `name`, made of every tool that the registry has for it."""
     return ToolGate(name=name)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RequestExtra:
-    """What a gate asks of its tools beyond the context: which tests, and variables for their environment.
-
-    `canary` names the test that must fail (ports.ToolRequest); drawn for each run by the gates of tests.
-    `reads` are files outside of the tree that they see. `elsewhere`: gives the variables for another tree, the base's, while
-    that is asked about; None: they are the same there.
-    """
-
-    selection: Selection = field(default_factory=Selection)
-    variables: Mapping[str, str] = field(default_factory=dict)
-    reads: tuple[Path, ...] = ()
-    canary: str = ""
-    elsewhere: Callable[[GateContext], AbstractContextManager[Mapping[str, str]]] | None = None
-
-
-NOTHING_MORE = RequestExtra()
-
-
-_AT_ONCE = 4
-"""Tools of one gate that run at the same time; a monorepo has one for each of its parts."""
 
 
 def run_tools(
@@ -164,203 +109,3 @@ def _added_up(metrics: Iterable[Mapping[str, float]]) -> dict[str, float]:
 
 def _with_name(run: ToolRun) -> str:
     return run.reason if run.reason.startswith(run.tool) else f"{run.tool}: {run.reason}"
-
-
-def run_tool(context: GateContext, choice: Choice, extra: RequestExtra = NOTHING_MORE) -> Examined:
-    """Run one tool and judge it. Whatever goes wrong is ERRORED; raises only Interrupted and Superseded."""
-    begun = context.clock.monotonic()
-    tool = choice.tool
-    if choice.project is not None:
-        part = choice.directory.replace("/", "+")
-        cache = context.cache / f"part-{part}" if context.cache is not None else None
-        context = replace(context, project=choice.project, scratch=context.scratch / f"part-{part}", cache=cache)
-    folder = context.scratch / tool.name / "report"
-    version = ""
-    if choice.unavailable:
-        return _left_out(choice, folder)
-    try:
-        found = locate(context, tool)
-        version = found.version
-        with kept_cache(context, tool, found.environment) as cache:
-            request = _request(context, found, extra, report=fresh(folder), cache=cache)
-            request = replace(request, beside=_beside(context, tool, extra))
-            report = _run(context, tool, request, found.environment)
-    except (Interrupted, Superseded):
-        raise
-    except ForgeError as error:
-        report = errored(error.message, hint=error.hint)
-    except Exception as error:  # noqa: BLE001 - a fault in Forge or on disk must not hide the other tools' findings
-        report = errored(f"{tool.name} could not be run ({type(error).__name__}: {error})", hint="run `forge doctor`")
-    run = ToolRun(
-        tool=tool.name,
-        version=version,
-        outcome=report.outcome,
-        reason=report.reason,
-        exit_code=report.exit_code,
-        examined=max(report.examined, 0),
-        chosen_because=choice.because,
-        duration_s=context.clock.monotonic() - begun,
-    )
-    return Examined(run=run, report=report, folder=folder, directory=choice.directory)
-
-
-def _left_out(choice: Choice, folder: Path) -> Examined:
-    report = ToolReport(outcome=Outcome.SKIPPED, reason=choice.unavailable)
-    run = ToolRun(tool=choice.tool.name, outcome=report.outcome, reason=choice.unavailable, chosen_because=choice.because)
-    return Examined(run=run, report=report, folder=folder)
-
-
-def _run(context: GateContext, tool: Tool, request: ToolRequest, environment: Environment | None) -> ToolReport:
-    variables = {**({} if environment is None else environment.variables), **request.variables}
-    sight = _sight(request, environment)
-    commands = tool.commands(request)
-    if not commands:
-        return ToolReport(outcome=Outcome.SKIPPED, reason=f"nothing here that {tool.name} looks at")
-    outputs: list[ToolOutput] = []
-    problem = _execute(context, tool, commands, request, variables, sight, outputs)
-    if problem is None and isinstance(tool, FollowUp):
-        problem = _execute(context, tool, tool.follow_up(request, tuple(outputs)), request, variables, sight, outputs)
-        if problem is not None and getattr(tool, "follow_up_may_crash", False):
-            context.log(f"{tool.name}: {problem.reason}")
-            problem = None
-    if problem is not None:
-        return problem
-    report = believed(tool, judged(tool, request, tuple(outputs)), outputs)
-    code = report.exit_code if report.exit_code is not None else outputs[0].result.exit_code
-    findings = placed(report.findings, root=request.root, change=context.change)
-    return replace(report, findings=findings, exit_code=code)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
-    """What every command of a tool may see, write and reach besides what it names itself."""
-
-    reads: tuple[Path, ...]
-    writes: tuple[Path, ...]
-    reaches: tuple[int, ...]
-
-    def given(self, command: Command) -> Command:
-        """The command with that."""
-        return replace(
-            command,
-            reads=(*self.reads, *command.reads),
-            writes=(*self.writes, *command.writes),
-            reaches=(*dict.fromkeys((*self.reaches, *command.reaches)),),
-        )
-
-
-def _sight(request: ToolRequest, environment: Environment | None) -> Sight:
-    """The tree, the report and the cache to write; the environments, the program and the base to read."""
-    used = [found for found in (request.environment, environment) if found is not None]
-    reads = [
-        *request.reads,
-        *environment_folders(*used),
-        request.executable.parent,
-        *(path.parent.parent for path in request.beside.values()),
-    ]
-    if request.base is not None:
-        reads.append(request.base)
-    writes = [request.root, request.report.parent, *([] if request.cache is None else [request.cache])]
-    scratch = request.report.parent.parent
-    if request.root.is_relative_to(scratch):  # a copy: in one mount with the report, for a tool that moves files between them
-        writes.append(scratch)
-    return Sight(reads=tuple(reads), writes=tuple(writes), reaches=loopback_ports(request.variables))
-
-
-def _execute(
-    context: GateContext,
-    tool: Tool,
-    commands: Sequence[Command],
-    request: ToolRequest,
-    variables: Mapping[str, str],
-    sight: Sight,
-    outputs: list[ToolOutput],
-) -> ToolReport | None:
-    """Run `commands`, adding to `outputs`; the report of the first that crashed. Raises Interrupted."""
-    for command in commands:
-        context.log(f"{tool.name}$ {shlex.join(command.argv)}"[:_COMMAND_LINE])
-        ready = sight.given(replace(command, environment={**variables, **command.environment}))
-        result = context.run.run(ready, log=lambda line: context.log(f"{tool.name}| {line[:_LOG_LINE]}"))
-        if result.ended == "interrupted":
-            raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")
-        problem = crash(tool, result, request.timeout_s)
-        reports = read_reports(request.report, context.redaction)
-        if problem is None and reports.problem:
-            problem = errored(f"{tool.name}: {reports.problem}", hint="make it report less")
-        if problem is not None:
-            return problem
-        stdout, stderr = context.redaction.data(result.stdout), context.redaction.data(result.stderr)
-        outputs.append(ToolOutput(result=replace(result, stdout=stdout, stderr=stderr), reports=reports.files))
-    return None
-
-
-def _beside(context: GateContext, tool: Tool, extra: RequestExtra) -> dict[str, Path]:
-    """The programs that the tool wants besides; one that cannot be had is left out, and the log says why."""
-    asked: Callable[[Project], Sequence[str]] | None = getattr(tool, "beside", None)
-    found: dict[str, Path] = {}
-    for package in asked(context.project) if asked is not None and extra.selection.measure else ():
-        try:
-            box = context.environments.toolbox(tool.language, package, log=context.log, root=context.root)
-        except (Interrupted, Superseded):
-            raise
-        except ForgeError as error:
-            context.log(f"{tool.name}: {package} cannot be had: {error.message}")
-            continue
-        found[package] = box.bin_directories[0] / package
-    return found
-
-
-def _request(context: GateContext, found: Located, extra: RequestExtra, *, report: Path, cache: Path) -> ToolRequest:
-    return ToolRequest(
-        root=context.root.resolve(),
-        project=context.project,
-        change=context.change,
-        policy=context.policy,
-        environment=found.repository or found.environment,
-        executable=found.executable,
-        version=found.version,
-        report=report.resolve(),
-        timeout_s=context.policy.gate(context.gate).timeout,
-        cache=cache.resolve(),
-        selection=extra.selection,
-        variables=extra.variables,
-        reads=extra.reads,
-        canary=extra.canary,
-    )
-
-
-@contextlib.contextmanager
-def kept_cache(context: GateContext, tool: Tool, environment: Environment | None) -> Iterator[Path]:
-    """A folder for what the tool wants to find again: one per repository and job, so a release never reads what a change wrote.
-
-    Where another run is using it just now (mypy's database takes one writer) or there is none, an empty one of this run.
-    """
-    cold = context.scratch / tool.name / "cache"
-    cold.mkdir(parents=True, exist_ok=True)
-    if getattr(tool, "shared_cache", False) and environment is not None and environment.bin_directories:
-        shared = environment.bin_directories[0].parent / ".forge-cache" / tool.name
-        yield shared if _writable(shared) else cold
-        return
-    if context.cache is None or not _writable(context.cache / tool.name):
-        yield cold
-        return
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(context.cache / f"{tool.name}.lock")
-    try:
-        lock.acquire(blocking=False)
-    except (Timeout, OSError):
-        yield cold
-        return
-    try:
-        yield context.cache / tool.name
-    finally:
-        lock.release()
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError:
-        return False
-    return os.access(folder, os.W_OK)

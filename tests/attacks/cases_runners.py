@@ -17,7 +17,7 @@ from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Language
 from forge_dagster.gates.selection import Choice
 from forge_dagster.gates.suites import drawn
-from forge_dagster.gates.tooling import RequestExtra, run_tool
+from forge_dagster.gates.tool_runs import RequestExtra, run_tool
 from forge_dagster.ports import Environment, Environments, GateContext, Selection
 from forge_dagster.workspace.detect import detect
 from forge_dagster.workspace.environments import LocalEnvironments

@@ -19,7 +19,7 @@ from forge_dagster.domain.outcomes import Outcome, Severity
 from forge_dagster.domain.policy import Policy
 from forge_dagster.gates.examined import Examined
 from forge_dagster.gates.selection import Choice
-from forge_dagster.gates.tooling import RequestExtra, run_tool
+from forge_dagster.gates.tool_runs import RequestExtra, run_tool
 from forge_dagster.ports import GateContext, ProcessResult, Tool, ToolOutput
 from tests.fakes.recorded_run import OneEnvironment, RecordedRun, StoppedClock
 from tests.support.golden import BIN, CACHE, REPO, REPORT, Case, Recorded, case_names, load

@@ -28,7 +28,7 @@ from forge_dagster.domain.project import Language  # noqa: E402
 from forge_dagster.gates.examined import Examined  # noqa: E402
 from forge_dagster.gates.reports import read_reports  # noqa: E402
 from forge_dagster.gates.selection import Choice  # noqa: E402
-from forge_dagster.gates.tooling import RequestExtra, run_tool  # noqa: E402
+from forge_dagster.gates.tool_runs import RequestExtra, run_tool  # noqa: E402
 from forge_dagster.ports import Command, Environment, GateContext, ProcessResult, Run, Tool  # noqa: E402
 from forge_dagster.workspace.environments import LocalEnvironments  # noqa: E402
 from forge_dagster.workspace.processes import ProcessRun, SystemClock  # noqa: E402
