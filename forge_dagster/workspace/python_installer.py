@@ -6,38 +6,25 @@ import platform
 import re
 import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from forge_dagster.domain.reach import ALLOW, REFUSED
-from forge_dagster.errors import Interrupted, WorkspaceError
-from forge_dagster.ports import Command, ProcessResult, Run
-from forge_dagster.workspace.install_caches import install_cache
-from forge_dagster.workspace.python_copies import put_on_path
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.ports import ProcessResult, Run
+from forge_dagster.workspace.python_copies import name_interpreter, put_on_path
+from forge_dagster.workspace.python_frame import interpreter_of
 from forge_dagster.workspace.python_plan import PythonPlan
-from forge_dagster.workspace.requirements import normalised, requirement_name
+from forge_dagster.workspace.requirements import edits_in_place, normalised, requirement_name
 from forge_dagster.workspace.tool_dates import limits
+from forge_dagster.workspace.trees import remove_tree
+from forge_dagster.workspace.uv_runs import Log, UvRuns, succeeded
 
-INSTALL_TIMEOUT_S = 900.0
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
 """What Forge needs beside a project's own dependencies where it has tests."""
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
-
-Log = Callable[[str], None]
-
-
-def uv_program() -> str:
-    """The uv that Forge depends on. Raises WorkspaceError when it is not installed."""
-    beside = Path(sys.executable).with_name("uv")
-    if beside.is_file():
-        return str(beside)
-    import uv
-
-    try:
-        return os.fspath(uv.find_uv_bin())
-    except FileNotFoundError as error:
-        raise WorkspaceError("uv is not installed beside Forge", hint="reinstall forge-dagster, which depends on uv") from error
+_SPECIFIER = re.compile(r"[\s\w.,*<>=!~+-]+")
+"""What names versions of Python and no file, which uv would run."""
 
 
 def versions_in(environment: Path) -> dict[str, str]:
@@ -50,34 +37,36 @@ def versions_in(environment: Path) -> dict[str, str]:
 
 
 class PythonInstaller:
-    """Installs for one trust domain; caches are kept apart by domain.
+    """Installs for one trust domain.
 
-    What can be installed without running anything of it comes through the domain's cache. What has to be built runs code of
-    the project, or of what it names, and has a cache of its own that is gone afterwards: what it leaves there nobody reads.
+    An environment in which something was built may hold anything, programs in place of Python included: from then on nothing
+    is installed there through the domain's cache (uv_runs.py) any more.
     """
 
     def __init__(self, home: Path, run: Run, *, domain: str) -> None:
         self._home = home
-        self._run = run
-        self._domain = domain
+        self._uvs = UvRuns(home, run, domain=domain)
+        self._interpreters: dict[Path, str] = {}
+        self._built_in: set[Path] = set()
 
     def interpreter(self, plan: PythonPlan, log: Log) -> str:
         """Forge's own Python where the project accepts it, so that results do not depend on what else there is."""
         from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
-        own = platform.python_version()
+        own, requires = platform.python_version(), plan.requires_python
         try:
-            accepted = SpecifierSet(plan.requires_python).contains(own, prereleases=True)
+            accepted = SpecifierSet(requires).contains(own, prereleases=True)
+            requires = requires if _SPECIFIER.fullmatch(requires) else ""
         except InvalidSpecifier:
-            log(f"requires-python {plan.requires_python!r} cannot be read and is ignored")
-            accepted = True
+            log(f"requires-python {requires!r} cannot be read and is ignored")
+            accepted, requires = True, ""
         wanted = _VERSION.match(plan.python_version)
         if accepted and (wanted is None or f"{own}.".startswith(f"{wanted[0]}.")):
             return sys.executable
-        for request in (*((wanted[0],) if wanted else ()), *((plan.requires_python,) if plan.requires_python else ())):
+        for request in (*((wanted[0],) if wanted else ()), *((requires,) if requires else ())):
             # trusted: it looks at the interpreters of this machine, from a folder with nothing of the project
             asking = ("python", "find", "--no-project", "--system", "--", request)
-            found = self._uv(asking, self._home, log=lambda _: None, trusted=True)
+            found = self._uvs.uv(asking, self._home, log=lambda _: None, trusted=True)
             if found.exit_code == 0:
                 return found.stdout.decode().strip()
         if accepted:
@@ -89,28 +78,45 @@ class PythonInstaller:
         )
 
     def venv(self, target: Path, interpreter: str, log: Log) -> None:
-        """Make an empty environment. Raises WorkspaceError."""
+        """Make an empty environment, in place of what is there. Raises WorkspaceError."""
+        remove_tree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         making = ("venv", "--no-project", "--quiet", "--python", interpreter, str(target))
-        result = self._uv(making, target.parent, log=log, trusted=True)
-        _succeeded(result, f"a virtual environment of {interpreter}")
+        result = self._uvs.uv(making, target.parent, log=log, trusted=True)
+        succeeded(result, f"a virtual environment of {interpreter}")
+        self._interpreters[target] = interpreter
+        self._built_in.discard(target)
+
+    def finish(self, target: Path, log: Log) -> None:
+        """Compile what is installed, unless it was when the rest was built."""
+        if target not in self._built_in:
+            self._uvs.compile(target, log)
 
     def sync(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
         """Make `target` what uv.lock says. Raises WorkspaceError."""
-        self.venv(target, interpreter, log)
-        environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
-        packages = ("--all-packages",) if plan.workspace else ()
-        common = ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages)
-        everything = (*common, "--all-extras", "--all-groups")
-        ready = ("--no-build", "--no-install-workspace")
-        self._uv((*everything, *ready), project, log=log, environment=environment, writes=(target,))
-        result = self._uv(everything, project, log=log, environment=environment, writes=(target,), builds=True)
+        everything = ("--all-extras", "--all-groups")
+        result = self._sync_in_two(target, plan, project, interpreter, everything, log)
         if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
             log("not everything can be installed together; only the extras that checks need are")
-            chosen = [option for name in plan.extras for option in ("--extra", name)]
-            self._uv((*common, *chosen, *ready), project, log=log, environment=environment, writes=(target,))
-            result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,), builds=True)
-        _succeeded(result, "the project's uv.lock")
+            chosen = tuple(option for name in plan.extras for option in ("--extra", name))
+            result = self._sync_in_two(target, plan, project, interpreter, chosen, log)
+        succeeded(result, "the project's uv.lock")
+
+    def _sync_in_two(
+        self, target: Path, plan: PythonPlan, project: Path, interpreter: str, chosen: tuple[str, ...], log: Log
+    ) -> ProcessResult:
+        self.venv(target, interpreter, log)
+        self.sync_wheels(target, plan, project, chosen, log)
+        self._built_in.add(target)
+        arguments = _sync_arguments(plan, interpreter, chosen)
+        environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
+        return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
+
+    def sync_wheels(self, target: Path, plan: PythonPlan, project: Path, chosen: tuple[str, ...], log: Log) -> ProcessResult:
+        """Put what uv.lock has as wheels into the new environment `target`, and nothing of the project's own."""
+        arguments = (*_sync_arguments(plan, self._interpreters[target], chosen), "--no-build", "--no-install-local")
+        environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
+        return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,))
 
     def install_project(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
         """Install the project itself in place, in an environment that has all else. Raises WorkspaceError."""
@@ -124,8 +130,24 @@ class PythonInstaller:
         else:
             arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *_in_place(plan))
             environment = quick
-        result = self._uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
-        _succeeded(result, "the project itself")
+        self._built_in.add(target)
+        result = self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
+        succeeded(result, "the project itself")
+
+    def build_in_place(self, built: Path, builder: Path, folders: Sequence[str], project: Path, log: Log) -> None:
+        """Install the projects in these folders of `project` in place, into the empty folder `built`, which is no environment.
+
+        They are built with what the environment `builder` has, can only read that, and have no network. Raises WorkspaceError.
+        """
+        python = builder / "bin" / "python"
+        place = ("--python", str(python), "--prefix", str(built))
+        editable = tuple(part for folder in folders for part in ("-e", f"./{folder}"))
+        arguments = ("pip", "install", "--no-progress", "--offline", "--no-deps", "--no-build-isolation", *place, *editable)
+        variables = {"UV_COMPILE_BYTECODE": "0", "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        result = self._uvs.uv(
+            arguments, project, log=log, environment=variables, writes=(built,), reads=(builder,), builds=True, network=False
+        )
+        succeeded(result, "the project itself")
 
     def install_plan(
         self,
@@ -162,16 +184,20 @@ class PythonInstaller:
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
                 result = self._install_in_two(target, project, bare, constraints, Path(scratch), log)
                 put_on_path(target, project)
-        _succeeded(result, "the project's dependencies")
+        succeeded(result, "the project's dependencies")
 
-    def complete(self, target: Path, plan: PythonPlan, *, tests: bool, log: Log) -> None:
+    def complete(
+        self, target: Path, plan: PythonPlan, *, tests: bool, log: Log, besides: Collection[str] = (), wheels: bool = False
+    ) -> None:
         """Add what is missing to check the project: what tox, nox or Hatch would install (as far as it fits beside what is
         there), and Forge's test tools. Nothing that is there changes its version. Raises WorkspaceError.
+
+        `besides`: names of what is installed afterwards. `wheels`: nothing may be built.
         """
         there = versions_in(target)
         asked = (*plan.test_requirements, *plan.lint_requirements) if plan.way == "uv-lock" else ()
-        asked = tuple(line for line in asked if requirement_name(line) not in there)
-        tools = tuple(name for name in TEST_TOOLS if tests and name not in there)
+        asked = tuple(line for line in asked if requirement_name(line) not in (*there, *besides))
+        tools = tuple(name for name in TEST_TOOLS if tests and name not in there and name not in besides)
         for wanted in dict.fromkeys(((*asked, *tools), tools)):
             if not wanted:
                 return
@@ -182,24 +208,30 @@ class PythonInstaller:
                 constraints.write_text("\n".join(plain), encoding="utf-8")
                 # outside of the project, whose [tool.uv] may say how to resolve what it declares but nothing about these
                 requirements = _requirement_file(wanted, Path(scratch))
-                result = self._install(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log)
+                result = self._add(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log, wheels=wheels)
             if result.ended == "exited" and result.exit_code == 0:
                 return
-        _succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
+        succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
+
+    def _add(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool) -> ProcessResult:
+        """From wheels where that does, and else with what has to be built."""
+        if target not in self._built_in:
+            result = self._install_wheels(target, cwd, arguments, log)
+            if result.exit_code == 0 or result.ended != "exited" or wheels:
+                return result
+        return self._build_and_install(target, cwd, arguments, log)
 
     def install_locked(self, target: Path, lock: Path, log: Log) -> None:
         """Fill `target` from a requirements file with hashes. Raises WorkspaceError."""
-        _succeeded(
-            self._install(target, target, ("--require-hashes", "--no-deps", "-r", str(lock)), log, reads=(lock,)),
-            "Forge's own tools",
-        )
+        arguments = ("--require-hashes", "--no-deps", "-r", str(lock))
+        succeeded(self._install_wheels(target, target, arguments, log, reads=(lock,)), "Forge's own tools")
 
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
         """Fill `target` with these requirements, from wheels only, so that nothing of them runs. Raises WorkspaceError."""
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             listed = _requirement_file(requirements, Path(scratch))
-            result = self._install(target, Path(scratch), ("--only-binary", ":all:", "-r", listed), log)
-        _succeeded(result, " ".join(requirements))
+            result = self._install_wheels(target, Path(scratch), ("-r", listed), log)
+        succeeded(result, " ".join(requirements))
 
     def _install_in_two(
         self,
@@ -213,66 +245,44 @@ class PythonInstaller:
         options: tuple[str, ...] = (),
     ) -> ProcessResult:
         """First what is there as wheels, through the domain's cache, then the rest; what is there already stays."""
+        if target in self._built_in:
+            self.venv(target, self._interpreters[target], log)
         ready = replace(plan, editable=False, requirements=(*plan.requirements, *(plan.own_requirements or ())))
         arguments = _install_arguments(ready, constraints, scratch)
-        if arguments and not (plan.editable and plan.own_requirements is None):
-            done = self._install(target, project, (*options, "--only-binary", ":all:", *arguments), log, reads=(scratch,))
+        edits = edits_in_place((*plan.files, *plan.wide_files), project)
+        if arguments and not edits and not (plan.editable and plan.own_requirements is None):
+            done = self._install_wheels(target, project, (*options, *arguments), log, reads=(scratch,))
             if done.exit_code == 0 and not plan.editable:
                 return done
         arguments = _install_arguments(plan, constraints, scratch)
-        return self._install(target, project, (*options, *arguments), log, reads=(scratch,), builds=True)
+        return self._build_and_install(target, project, (*options, *arguments), log, reads=(scratch,))
 
-    def _install(
-        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = (), builds: bool = False
+    def _install_wheels(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = ()
     ) -> ProcessResult:
+        """By the Python that `target` was made from: its own would run what the .pth files of packages say.
+
+        What `--only-binary` builds all the same, editable requirements, `arguments` must not name (edits_in_place).
+        """
+        python = interpreter_of(target)
+        place = ("--python", str(python), "--prefix", str(target))
+        installing = ("pip", "install", "--no-progress", *place, "--only-binary", ":all:", "--no-sources", *arguments)
+        result = self._uvs.uv(installing, cwd, log=log, writes=(target,), reads=reads)
+        name_interpreter(target / "bin", python, target / "bin" / "python")
+        return result
+
+    def _build_and_install(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = ()
+    ) -> ProcessResult:
+        self._built_in.add(target)
         python = str(target / "bin" / "python")
         installing = ("pip", "install", "--no-progress", "--python", python, *arguments)
-        return self._uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=builds)
+        return self._uvs.uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=True)
 
-    def _uv(
-        self,
-        arguments: tuple[str, ...],
-        cwd: Path,
-        *,
-        log: Log,
-        environment: Mapping[str, str] | None = None,
-        writes: Sequence[Path] = (),
-        reads: Sequence[Path] = (),
-        trusted: bool = False,
-        builds: bool = False,
-    ) -> ProcessResult:
-        with install_cache(self._home / "cache", f"uv-{self._domain}", own=builds) as cache:
-            return self._uv_with(cache, arguments, cwd, log, environment or {}, (*writes, cache), tuple(reads), trusted)
 
-    def _uv_with(
-        self,
-        cache: Path,
-        arguments: tuple[str, ...],
-        cwd: Path,
-        log: Log,
-        environment: Mapping[str, str],
-        writes: tuple[Path, ...],
-        reads: tuple[Path, ...],
-        trusted: bool,
-    ) -> ProcessResult:
-        variables = {
-            "UV_CACHE_DIR": str(cache),
-            "UV_PYTHON_DOWNLOADS": "never",
-            "UV_NO_PROGRESS": "1",
-            # a hard link would let what runs in an environment change the cache, and so every later environment
-            "UV_LINK_MODE": "copy",
-            # what is run from an environment cannot write there, so it would be compiled again each time
-            "UV_COMPILE_BYTECODE": "1",
-            **environment,
-        }
-        command = Command(
-            argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S,
-            writes=writes, reads=reads, trusted=trusted,
-        )  # fmt: skip
-        result = self._run.run(command, log=log)
-        if result.ended == "interrupted":
-            raise Interrupted("the installation was stopped")
-        return result
+def _sync_arguments(plan: PythonPlan, interpreter: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    packages = ("--all-packages",) if plan.workspace else ()
+    return ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages, *chosen)
 
 
 def _cannot_be_edited(result: ProcessResult) -> bool:
@@ -283,7 +293,7 @@ def _cannot_be_edited(result: ProcessResult) -> bool:
 def _requirement_file(requirements: Sequence[str], scratch: Path) -> str:
     """A file of these lines; a "requirement" that is an option would choose another index."""
     path = scratch / "declared.txt"
-    lines = [line.replace("\n", " ").strip() for line in requirements]
+    lines = [" ".join(line.replace("\ufeff", " ").split()).rstrip("\\") for line in requirements]
     path.write_text("\n".join(line for line in lines if not line.startswith("-")), encoding="utf-8")
     return str(path)
 
@@ -309,18 +319,3 @@ def _all_requirements(plan: PythonPlan) -> tuple[str, ...]:
 def _in_place(plan: PythonPlan) -> tuple[str, ...]:
     extras = f"[{','.join(plan.extras)}]" if plan.extras else ""
     return ("-e", f".{extras}") if plan.editable else ()
-
-
-def _succeeded(result: ProcessResult, what: str) -> None:
-    """Raises WorkspaceError with the installer's own words."""
-    if result.ended == "exited" and result.exit_code == 0:
-        return
-    if result.ended == "timeout":
-        raise WorkspaceError(f"installing {what} took longer than {INSTALL_TIMEOUT_S:.0f} s", hint="check the network")
-    said = [line.strip() for line in result.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    text = "\n".join(said[-12:])[-1500:] or f"it ended with {result.exit_code}"
-    if REFUSED in text:
-        raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=ALLOW)
-    offline = re.search(r"error sending request|Failed to fetch|dns error|Connect|timed out", text)
-    hint = "check the network, the proxy and the package index" if offline else "correct what the project declares, or its lock"
-    raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=hint)

@@ -3,13 +3,16 @@
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from forge_dagster.domain.foreign import load_ini
+from forge_dagster.errors import WorkspaceError
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\s\[<>=!~;@(,])")
 _SECTION = re.compile(r"^\[([^\]\r\n]+)\]", re.MULTILINE)
 _INCLUDE = re.compile(r"^(?:-r|--requirement)[\s=]+(\S+)")
+_INCLUDED = re.compile(r"(?:-[rc]|--requirements?$|--constraints?$)(\S*)")
 FOR_CHECKS = re.compile(
     r"(^|[^a-z])(dev|develop|development|tests?|testing|checks?|qa|ci|lint|linting|types?|typing|mypy|cov|coverage)([^a-z]|$)"
 )
@@ -174,6 +177,48 @@ def requirement_lines(path: str, read: Callable[[str], str | None]) -> tuple[str
             elif stripped and not stripped.startswith("-"):
                 found.append(stripped)
     return tuple(found)
+
+
+def edits_in_place(paths: Iterable[str], folder: Path) -> bool:
+    """Whether these requirement files, or what they include, may ask for something to be installed in place ("-e").
+
+    Doubt says yes: what is no plain text, and what includes more than can be followed.
+    """
+    waiting = [folder / path for path in paths]
+    seen = set(waiting)
+    while waiting:
+        current = waiting.pop()
+        try:
+            words = current.read_text(encoding="utf-8-sig").replace("=", " ").split()
+        except (OSError, ValueError):
+            return True
+        for word, following in zip(words, (*words[1:], ""), strict=True):
+            if word.startswith(("-e", "--e")) or "\0" in word:
+                return True
+            match = _INCLUDED.match(word)
+            if match is not None:
+                other = current.parent / (match[1] or following)
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        if len(seen) > _INCLUDES:
+            return True
+    return False
+
+
+def checked_requirement(line: str) -> str:
+    """A requirement from the package index, as it is written. Raises WorkspaceError for an address, a path or an option."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        found = Requirement(line)
+    except InvalidRequirement as error:
+        raise WorkspaceError(
+            f"{line!r} is no requirement that Forge installs", hint="name a package and its version"
+        ) from error
+    if found.url is not None:
+        raise WorkspaceError(f"{line!r} is not on the package index", hint="name a package and its version")
+    return str(found)
 
 
 def _beside(path: str, other: str) -> str:
