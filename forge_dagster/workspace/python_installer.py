@@ -2,9 +2,7 @@
 
 import datetime
 import os
-import platform
 import re
-import sys
 import tempfile
 from collections.abc import Collection, Sequence
 from dataclasses import replace
@@ -12,6 +10,7 @@ from pathlib import Path
 
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import ProcessResult, Run
+from forge_dagster.workspace.interpreters import interpreter
 from forge_dagster.workspace.python_copies import name_interpreter, put_on_path
 from forge_dagster.workspace.python_frame import interpreter_of
 from forge_dagster.workspace.python_plan import PythonPlan
@@ -22,9 +21,6 @@ from forge_dagster.workspace.uv_runs import Log, UvRuns, succeeded
 
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
 """What Forge needs beside a project's own dependencies where it has tests."""
-_VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
-_SPECIFIER = re.compile(r"[\s\w.,*<>=!~+-]+")
-"""What names versions of Python and no file, which uv would run."""
 
 
 def versions_in(environment: Path) -> dict[str, str]:
@@ -34,6 +30,10 @@ def versions_in(environment: Path) -> dict[str, str]:
         name, _, version = entry.name.removesuffix(".dist-info").rpartition("-")
         found[normalised(name)] = version
     return found
+
+
+class NeedsBuilding(WorkspaceError):
+    """What was to come from wheels alone has none."""
 
 
 class PythonInstaller:
@@ -50,32 +50,8 @@ class PythonInstaller:
         self._built_in: set[Path] = set()
 
     def interpreter(self, plan: PythonPlan, log: Log) -> str:
-        """Forge's own Python where the project accepts it, so that results do not depend on what else there is."""
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-        own, requires = platform.python_version(), plan.requires_python
-        try:
-            accepted = SpecifierSet(requires).contains(own, prereleases=True)
-            requires = requires if _SPECIFIER.fullmatch(requires) else ""
-        except InvalidSpecifier:
-            log(f"requires-python {requires!r} cannot be read and is ignored")
-            accepted, requires = True, ""
-        wanted = _VERSION.match(plan.python_version)
-        if accepted and (wanted is None or f"{own}.".startswith(f"{wanted[0]}.")):
-            return sys.executable
-        for request in (*((wanted[0],) if wanted else ()), *((requires,) if requires else ())):
-            # trusted: it looks at the interpreters of this machine, from a folder with nothing of the project
-            asking = ("python", "find", "--no-project", "--system", "--", request)
-            found = self._uvs.uv(asking, self._home, log=lambda _: None, trusted=True)
-            if found.exit_code == 0:
-                return found.stdout.decode().strip()
-        if accepted:
-            log(f".python-version asks for {plan.python_version}, which is not on this machine; using {own}")
-            return sys.executable
-        raise WorkspaceError(
-            f"the project requires Python {plan.requires_python}, and there is none on this machine (Forge runs on {own})",
-            hint="install that Python (for example with `uv python install`); Forge downloads none by itself",
-        )
+        """The Python that the project is checked with. Raises WorkspaceError."""
+        return interpreter(plan, self._uvs, self._home, log)
 
     def venv(self, target: Path, interpreter: str, log: Log) -> None:
         """Make an empty environment, in place of what is there. Raises WorkspaceError."""
@@ -192,7 +168,7 @@ class PythonInstaller:
         """Add what is missing to check the project: what tox, nox or Hatch would install (as far as it fits beside what is
         there), and Forge's test tools. Nothing that is there changes its version. Raises WorkspaceError.
 
-        `besides`: names of what is installed afterwards. `wheels`: nothing may be built.
+        `besides`: names of what is installed afterwards. `wheels`: nothing is built; raises NeedsBuilding for what has to be.
         """
         there = versions_in(target)
         asked = (*plan.test_requirements, *plan.lint_requirements) if plan.way == "uv-lock" else ()
@@ -211,6 +187,8 @@ class PythonInstaller:
                 result = self._add(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log, wheels=wheels)
             if result.ended == "exited" and result.exit_code == 0:
                 return
+            if wheels and needs_building(result):
+                raise NeedsBuilding(f"some of {', '.join(wanted)} has to be built", hint="it is built for each checkout then")
         succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
 
     def _add(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool) -> ProcessResult:
@@ -283,6 +261,11 @@ class PythonInstaller:
 def _sync_arguments(plan: PythonPlan, interpreter: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
     packages = ("--all-packages",) if plan.workspace else ()
     return ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages, *chosen)
+
+
+def needs_building(result: ProcessResult) -> bool:
+    """Whether an installation from wheels alone failed for want of one."""
+    return result.ended == "exited" and result.exit_code != 0 and b"--no-build" in result.stderr
 
 
 def _cannot_be_edited(result: ProcessResult) -> bool:

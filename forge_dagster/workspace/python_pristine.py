@@ -18,7 +18,7 @@ from forge_dagster.ports import Run
 from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.python_copies import link_environment
 from forge_dagster.workspace.python_frame import is_environment
-from forge_dagster.workspace.python_installer import PythonInstaller, versions_in
+from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller, needs_building, versions_in
 from forge_dagster.workspace.python_overlays import add_built
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import checked_requirement
@@ -32,6 +32,7 @@ _LIFE_S = 14 * 86_400.0
 """So long one serves; what no lock pins in it (test tools, build backends) is as of its first day."""
 _REFUSED_S = 86_400.0
 """So long it is not tried again to make one that has no wheels."""
+_HINT = "it is installed for each checkout then"
 _EVERYTHING = ("--all-extras", "--all-groups")
 
 
@@ -52,8 +53,6 @@ class PristineEnvironments:
         try:
             interpreter = self._installer.interpreter(plan, log)
             whole = self._of(found, plan, interpreter, tests, log)
-            if whole is None:
-                return False
             before = _state(whole)
             remove_tree(target)
             link_environment(whole, target, without={_DONE})
@@ -76,47 +75,47 @@ class PristineEnvironments:
                 path.unlink(missing_ok=True)
                 path.with_suffix(".lock").unlink(missing_ok=True)
 
-    def _of(self, found: LockedProject, plan: PythonPlan, interpreter: str, tests: bool, log: Log) -> Path | None:
-        """The pristine environment of all but the project itself; None where it has to be built."""
+    def _of(self, found: LockedProject, plan: PythonPlan, interpreter: str, tests: bool, log: Log) -> Path:
+        """The pristine environment of all but the project itself. Raises NeedsBuilding where it cannot be had."""
         asked = (*plan.test_requirements, "", *plan.lint_requirements, "", str(tests), str(plan.workspace))
         lock = hashlib.sha256(found.files["uv.lock"]).hexdigest()
         identity = _digest("locked", lock, found.settings, *asked, interpreter, *self._machinery)
         refused = self._folder / f"pristine-python-{identity}.refused"
         if refused.exists() and _age(refused) < _REFUSED_S:
-            return None
+            raise NeedsBuilding("some of it has no wheels", hint=_HINT)
 
-        def make(whole: Path) -> bool:
+        def make(whole: Path) -> None:
             log("installing the project's dependencies, for this checkout and later ones")
             self._installer.venv(whole, interpreter, log)
             with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
                 copy = _written(found, Path(scratch) / "project")
                 result = self._installer.sync_wheels(whole, plan, copy, _EVERYTHING, log)
-            if result.exit_code != 0 and result.ended == "exited" and b"--no-build" in result.stderr:
-                refused.write_text("", encoding="utf-8")
-                return False
+            if needs_building(result):
+                raise NeedsBuilding("some of uv.lock has to be built", hint=_HINT)
             succeeded(result, "the project's uv.lock")
             if not versions_in(whole).items() <= found.packages:
-                raise WorkspaceError("more was installed than the lock has", hint="report it")
+                raise WorkspaceError("more was installed than the lock has", hint=_HINT)
             self._installer.complete(whole, plan, tests=tests, log=log, besides=found.names, wheels=True)
             if found.names & versions_in(whole).keys():
-                refused.write_text("", encoding="utf-8")
-                return False
-            return True
+                raise NeedsBuilding("another package needs the project", hint=_HINT)
 
-        return self._kept(f"pristine-python-{identity}", make, log)
+        try:
+            return self._kept(f"pristine-python-{identity}", make, log)
+        except NeedsBuilding:
+            refused.write_text("", encoding="utf-8")
+            raise
 
-    def _builder(self, requirements: tuple[str, ...], interpreter: str, log: Log) -> Path | None:
+    def _builder(self, requirements: tuple[str, ...], interpreter: str, log: Log) -> Path:
         """An environment with what builds a project, in which nothing but that is."""
 
-        def make(whole: Path) -> bool:
-            log(f"installing {', '.join(requirements)} to build with")
+        def make(whole: Path) -> None:
+            log(f"installing {', '.join(requirements) or 'Python'} to build with")
             self._installer.venv(whole, interpreter, log)
             self._installer.install_exactly(whole, requirements, log)
-            return True
 
         return self._kept(f"build-python-{_digest('build', *requirements, interpreter, *self._machinery)}", make, log)
 
-    def _kept(self, name: str, make: Callable[[Path], bool], log: Log) -> Path | None:
+    def _kept(self, name: str, make: Callable[[Path], None], log: Log) -> Path:
         whole = self._folder / name
         if _serves(whole):
             return whole
@@ -124,18 +123,13 @@ class PristineEnvironments:
             if _serves(whole):
                 return whole
             (whole / _DONE).unlink(missing_ok=True)
-            remove_tree(whole)
-            if not make(whole):
-                remove_tree(whole)
-                return None
+            make(whole)
             self._installer.finish(whole, log)
             (whole / _DONE).write_text("", encoding="utf-8")
         return whole
 
     def _install_in_place(self, target: Path, found: LockedProject, project: Path, interpreter: str, log: Log) -> None:
         builder = self._builder(found.build_requirements or (), interpreter, log)
-        if builder is None:
-            raise WorkspaceError("what builds the project cannot be had as wheels", hint="it is installed without links then")
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             built = Path(scratch) / "built"
             built.mkdir()
