@@ -184,7 +184,7 @@ def edits_in_place(paths: Iterable[str], folder: Path) -> bool:
 
     Doubt says yes: what is no plain text, and what includes more than can be followed.
     """
-    waiting = [folder / path for path in paths]
+    waiting = [(folder / path).resolve() for path in paths]
     seen = set(waiting)
     while waiting:
         current = waiting.pop()
@@ -197,7 +197,7 @@ def edits_in_place(paths: Iterable[str], folder: Path) -> bool:
                 return True
             match = _INCLUDED.match(word)
             if match is not None:
-                other = current.parent / (match[1] or following)
+                other = (current.parent / (match[1] or following)).resolve()
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)

@@ -81,7 +81,8 @@ def _entries(lock: Mapping[str, Any]) -> tuple[dict[str, bool], frozenset[str], 
     members: dict[str, bool] = {}
     names: set[str] = set()
     packages: set[tuple[str, str]] = set()
-    for entry in lock.get("package") or ():
+    entries = lock.get("package")
+    for entry in entries if isinstance(entries, list) else ():
         name, source = normalised(str(table({"e": entry}, "e").get("name"))), table(entry, "source")
         (kind, place), *more = list(source.items()) or [("", "")]
         if more or not isinstance(place, str):
