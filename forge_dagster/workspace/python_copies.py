@@ -1,6 +1,7 @@
 """A second environment of the same content, for another checkout: links to the files of the first, and paths of its own.
 
-Only where both are the user's own (trust domain "local"): through a link, what runs in one could change the other.
+Through a link, what may write to one could change the other. So the first is one in which no code runs (python_pristine.py), or
+both are the user's own (trust domain "local").
 """
 
 import json

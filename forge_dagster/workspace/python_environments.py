@@ -144,17 +144,15 @@ class PythonEnvironments:
         return self._commit
 
     def _linked(self, target: Path, identity: str, plan: PythonPlan, project: Path, tests: bool, log: Log) -> bool:
-        """Whether `target` could be made by links: in the user's own trees to another checkout's, else to a pristine one."""
-        if self._domain == "local":
-            return self._copied(target, identity, plan, project, log)
-        if not self._pristine.linked(target, plan, project, tests=tests, log=log):
-            return False
-        (target / _ROOT).write_text(str(project), encoding="utf-8")
-        return True
+        """Whether `target` could be made by links: to a pristine one, or in the user's own trees to another checkout's."""
+        if self._pristine.linked(target, plan, project, tests=tests, log=log):
+            (target / _ROOT).write_text(str(project), encoding="utf-8")
+            return True
+        return self._domain == "local" and self._copied(target, identity, plan, project, log)
 
     def _copied(self, target: Path, identity: str, plan: PythonPlan, project: Path, log: Log) -> bool:
         """Whether `target` could be made from one of the same content that another checkout of the user's has."""
-        source = self._twin(target, identity) if self._domain == "local" else None
+        source = self._twin(target, identity)
         if source is None:
             return False
         try:

@@ -99,7 +99,6 @@ class _FromAnother(PythonEnvironments):
     """A new checkout is linked to an earlier change's environment."""
 
     def _linked(self, target: Path, identity: str, plan: object, project: Path, tests: bool, log: Log) -> bool:
-        self._domain = "local"
         return self._copied(target, identity, plan, project, log)  # type: ignore[arg-type]
 
 
