@@ -26,8 +26,8 @@ from forge_dagster.workspace.trees import remove_tree
 from forge_dagster.workspace.uv_locks import LockedProject, locked_project
 from forge_dagster.workspace.uv_runs import Log, succeeded
 
-_DONE = "pristine"
-"""The file in a pristine environment that says that it is complete. It is the first to go."""
+_DONE = "forge-pristine"
+"""The file in a pristine environment that says that it is complete. No package brings it (python_frame.py); the first to go."""
 _LIFE_S = 14 * 86_400.0
 """So long one serves; what no lock pins in it (test tools, build backends) is as of its first day."""
 _REFUSED_S = 86_400.0
@@ -94,7 +94,7 @@ class PristineEnvironments:
                 raise NeedsBuilding("some of uv.lock has to be built", hint=_HINT)
             succeeded(result, "the project's uv.lock")
             if not versions_in(whole).items() <= found.packages:
-                raise WorkspaceError("more was installed than the lock has", hint=_HINT)
+                raise NeedsBuilding("other versions were installed than the lock has", hint=_HINT)
             self._installer.complete(whole, plan, tests=tests, log=log, besides=found.names, wheels=True)
             if found.names & versions_in(whole).keys():
                 raise NeedsBuilding("another package needs the project", hint=_HINT)

@@ -18,6 +18,10 @@ from forge_dagster.workspace.install_caches import install_cache
 from forge_dagster.workspace.python_frame import checked_frame, frame_of, interpreter_of, is_environment
 
 INSTALL_TIMEOUT_S = 900.0
+_NOT_COMPILING = ("--no-compile-bytecode",)
+"""uv compiles with the environment's own Python, which runs what the .pth files of packages say. An option, since a variable
+that says no leaves it to the project's [tool.uv].
+"""
 
 Log = Callable[[str], None]
 
@@ -67,10 +71,11 @@ class UvRuns:
                 "UV_NO_PROGRESS": "1",
                 # a hard link would let what runs in an environment change the cache, and so every later environment
                 "UV_LINK_MODE": "copy",
-                # uv compiles with the environment's own Python, which runs what the .pth files of packages say
-                "UV_COMPILE_BYTECODE": "1" if builds else "0",
+                **({"UV_COMPILE_BYTECODE": "1"} if builds else {}),
                 **(environment or {}),
             }
+            if not builds and arguments[0] in ("sync", "pip"):
+                arguments = (*arguments, *_NOT_COMPILING)
             command = Command(
                 argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=network, timeout_s=INSTALL_TIMEOUT_S,
                 writes=(*writes, cache), reads=tuple(reads), trusted=trusted,

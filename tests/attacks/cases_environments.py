@@ -9,6 +9,7 @@ import tarfile
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -194,8 +195,7 @@ class _ByItsOwnPython(PythonInstaller):
         self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: object = ()
     ) -> ProcessResult:
         place = ("pip", "install", "--python", str(target / "bin/python"), "--only-binary", ":all:", *arguments)
-        compiling = {"UV_COMPILE_BYTECODE": "1"}
-        return self._uvs.uv(place, cwd, log=log, environment=compiling, writes=(target,), reads=reads)  # type: ignore[arg-type]
+        return self._uvs.uv(place, cwd, log=log, writes=(target,), reads=reads)  # type: ignore[arg-type]
 
 
 def _installed_by(installer: type[PythonInstaller]) -> type[PythonEnvironments]:
@@ -241,12 +241,25 @@ def _edited(folder: Path, _links: Path) -> Path:
     return _write(root, {"a.py": ""})
 
 
-def _poisons_cache_by_editing(patched: bool) -> Attempt:
+def _compiled(folder: Path, _links: Path) -> Path:
+    """The lock brings such a wheel, and the project's settings want it compiled."""
+    settings = "[tool.uv]\npackage = false\ncompile-bytecode = true\n"
+    root = _write(folder / "x", {"pyproject.toml": f"[project]\nname='x'\nversion='1'\n{settings}", "a.py": ""})
+    (root / "wheels").mkdir()
+    _wheel(root / "wheels", "forge_evil", {"forge_evil.pth": f"import os; {_POISON_CACHE}\n", "forge_evil.py": ""})
+    lock = (
+        "version = 1\nrequires-python = '>=3.11'\n[[package]]\nname = 'forge-evil'\nversion = '1'\n"
+        "source = { registry = 'wheels' }\nwheels = [{ path = 'forge_evil-1-py3-none-any.whl' }]\n"
+        "[[package]]\nname = 'x'\nversion = '1'\nsource = { virtual = '.' }\ndependencies = [{ name = 'forge-evil' }]\n"
+    )
+    return _write(root, {"uv.lock": lock})
+
+
+def _without(module: ModuleType, name: str, instead: object, attempt: Attempt) -> Attempt:
     def play(folder: Path) -> bool:
         with pytest.MonkeyPatch.context() as patch:
-            if patched:
-                patch.setattr(python_installer, "edits_in_place", lambda _files, _folder: False)
-            return _poisons_cache(PythonEnvironments, _edited)(folder)
+            patch.setattr(module, name, instead)
+            return attempt(folder)
 
     return play
 
@@ -307,14 +320,25 @@ ATTACKS = (
     _attack(
         "run a .pth file of a wheel beside the cache",
         "LiteLLM, 2026-03: code in a .pth file",
-        _poisons_cache(_installed_by(_ByItsOwnPython), _with_pth),
+        _without(uv_runs, "_NOT_COMPILING", ("--compile-bytecode",), _poisons_cache(_installed_by(_ByItsOwnPython), _with_pth)),
         _poisons_cache(PythonEnvironments, _with_pth),
     ),
     _attack(
         "build an editable requirement into the cache",
         "",
-        _poisons_cache_by_editing(patched=True),
-        _poisons_cache_by_editing(patched=False),
+        _without(
+            python_installer,
+            "edits_in_place",
+            lambda _files, _folder: False,
+            _poisons_cache(PythonEnvironments, _edited),
+        ),
+        _poisons_cache(PythonEnvironments, _edited),
+    ),
+    _attack(
+        "have wheels compiled beside the cache",
+        "LiteLLM, 2026-03: code in a .pth file",
+        _without(uv_runs, "_NOT_COMPILING", (), _poisons_cache(PythonEnvironments, _compiled)),
+        _poisons_cache(PythonEnvironments, _compiled),
     ),
     _attack("have a folder shown by pyvenv.cfg", "", _show_me(checked=False), _show_me(checked=True)),
 )

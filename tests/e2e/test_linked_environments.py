@@ -223,9 +223,9 @@ def test_a_pristine_environment_has_its_time(home: Path, run: CountingRun, tmp_p
         "tox.ini": "[testenv]\ndeps = pluggy==1.5.0\n",
     }
     first = locked(run, home, write(tmp_path / "first", files))
-    before = set(domain.glob("pristine-python-*/pristine"))
+    before = set(domain.glob("pristine-python-*/forge-pristine"))
     one = of(home, run, first)
-    (mark,) = set(domain.glob("pristine-python-*/pristine")) - before
+    (mark,) = set(domain.glob("pristine-python-*/forge-pristine")) - before
     os.utime(mark, (1, 1))
     two = of(home, run, shutil.copytree(first, tmp_path / "second"))
     assert mark.stat().st_mtime > 1, "it was made anew"

@@ -25,6 +25,14 @@ def write(root: Path, files: dict[str, str]) -> Path:
     return root
 
 
+@pytest.fixture
+def environment(tmp_path: Path) -> Path:
+    found = write(tmp_path / "e", {"pyvenv.cfg": "home = /usr/bin\n", "lib/python3.11/site-packages/a.py": "", "bin/x": ""})
+    (found / "bin/python").symlink_to("/usr/bin/python3")
+    (found / "lib64").symlink_to("lib")
+    return found
+
+
 @pytest.mark.parametrize("requires", ["/tree/python", "===/tree/python", "=== /tree/python", "./python", ">=3.11 /tree/python"])
 def test_a_python_is_never_asked_for_by_a_path(tmp_path: Path, requires: str) -> None:
     run = RecordedRun([], report=tmp_path, ended=FAILED)
@@ -40,6 +48,23 @@ def test_a_python_is_asked_for_by_its_versions(tmp_path: Path) -> None:
     with pytest.raises(WorkspaceError):
         PythonInstaller(tmp_path, run, domain="change").interpreter(plan, lambda _: None)
     assert [command.argv[-1] for command in run.commands] == [">=3.99, <4.0.dev1"]
+
+
+def test_where_something_was_built_nothing_comes_through_the_domains_cache(environment: Path, tmp_path: Path) -> None:
+    done = ProcessResult(ended="exited", exit_code=0)
+    run = RecordedRun([], report=tmp_path, ended=done)
+    installer = PythonInstaller(tmp_path, run, domain="change")
+    plan = PythonPlan(way="uv-lock", editable=True)
+    installer.complete(environment, plan, tests=True, log=lambda _: None)
+    installer.install_project(environment, plan, environment, lambda _: None)
+    installer.complete(environment, plan, tests=True, log=lambda _: None)
+    shared = tmp_path / "cache/uv-change"
+    assert [shared in command.writes for command in run.commands] == [True, False, False]
+    first, *others = (command.argv for command in run.commands)
+    assert first[-1] == "--no-compile-bytecode"
+    assert str(environment / "bin/python") not in first
+    assert "--only-binary" in first
+    assert all("--only-binary" not in argv for argv in others)
 
 
 @pytest.mark.parametrize(
@@ -104,14 +129,6 @@ def test_a_script_is_run_by_another_python(old: bytes, new: bytes) -> None:
     assert run_by(script(old), old, new) == script(new)
     assert run_by(script(b"/other"), old, new) == script(b"/other")
     assert run_by(b"#!/bin/sh\necho " + old + b"\n", old, new) == b"#!/bin/sh\necho " + old + b"\n"
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> Path:
-    found = write(tmp_path / "e", {"pyvenv.cfg": "home = /usr/bin\n", "lib/python3.11/site-packages/a.py": "", "bin/x": ""})
-    (found / "bin/python").symlink_to("/usr/bin/python3")
-    (found / "lib64").symlink_to("lib")
-    return found
 
 
 def test_packages_and_programs_are_no_part_of_the_frame(environment: Path) -> None:
