@@ -129,7 +129,7 @@ class PythonEnvironments:
             self._installer.venv(target, interpreter, log)
             if not plan.empty:
                 constraints, commit = locked_versions(python, project), self._as_of(project)
-                self._installer.install_plan(target, plan, constraints, project, log, commit=commit)
+                self._installer.install_plan(target, plan, constraints, project, log, tests=tests, commit=commit)
         (target / _ROOT).write_text(str(project), encoding="utf-8")
         self._installer.complete(target, plan, tests=tests, log=log)
         self._installer.finish(target, log)

@@ -1,5 +1,6 @@
 """Runs uv so that it fills an environment: from a lock, from what is declared, or with exactly the given requirements."""
 
+import contextlib
 import datetime
 import os
 import re
@@ -14,9 +15,17 @@ from forge_dagster.workspace.interpreters import interpreter
 from forge_dagster.workspace.python_copies import name_interpreter, put_on_path
 from forge_dagster.workspace.python_frame import interpreter_of
 from forge_dagster.workspace.python_plan import PythonPlan
-from forge_dagster.workspace.requirements import edits_in_place, normalised, requirement_name
+from forge_dagster.workspace.requirements import normalised, requirement_name
 from forge_dagster.workspace.tool_dates import limits
 from forge_dagster.workspace.trees import remove_tree
+from forge_dagster.workspace.uv_arguments import (
+    all_requirements,
+    in_place,
+    install_arguments,
+    ready_as_wheels,
+    requirement_file,
+    sync_arguments,
+)
 from forge_dagster.workspace.uv_runs import Log, UvRuns, succeeded
 
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
@@ -84,13 +93,13 @@ class PythonInstaller:
         self.venv(target, interpreter, log)
         self.sync_wheels(target, plan, project, chosen, log)
         self._built_in.add(target)
-        arguments = _sync_arguments(plan, interpreter, chosen)
+        arguments = sync_arguments(plan, interpreter, chosen)
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
         return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
 
     def sync_wheels(self, target: Path, plan: PythonPlan, project: Path, chosen: tuple[str, ...], log: Log) -> ProcessResult:
         """Put what uv.lock has as wheels into the new environment `target`, and nothing of the project's own."""
-        arguments = (*_sync_arguments(plan, self._interpreters[target], chosen), "--no-build", "--no-install-local")
+        arguments = (*sync_arguments(plan, self._interpreters[target], chosen), "--no-build", "--no-install-local")
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
         return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,))
 
@@ -104,7 +113,7 @@ class PythonInstaller:
             arguments = ("sync", "--frozen", "--inexact", "--no-progress", "--python", python, *packages)
             environment = {"UV_PROJECT_ENVIRONMENT": str(target), **quick}
         else:
-            arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *_in_place(plan))
+            arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *in_place(plan))
             environment = quick
         self._built_in.add(target)
         result = self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
@@ -133,6 +142,7 @@ class PythonInstaller:
         project: Path,
         log: Log,
         *,
+        tests: bool = False,
         commit: datetime.datetime | None = None,
     ) -> None:
         """All at once; without a solution, what is needed least is left out first; at last the project itself.
@@ -144,11 +154,13 @@ class PythonInstaller:
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                dated = limits(commit, (*_all_requirements(attempt), *(attempt.own_requirements or ())))
-                result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, options=dated)
+                dated = limits(commit, (*all_requirements(attempt), *(attempt.own_requirements or ())))
+                result = self._install_in_two(
+                    target, project, attempt, constraints, Path(scratch), log, tests=tests, options=dated
+                )
                 if dated and result.exit_code != 0 and result.ended == "exited":
                     log("the tools of the commit's day do not do; taking today's")
-                    result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log)
+                    result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, tests=tests)
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -158,7 +170,7 @@ class PythonInstaller:
                 log("the project itself cannot be installed in place; it is put on the path instead")
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
-                result = self._install_in_two(target, project, bare, constraints, Path(scratch), log)
+                result = self._install_in_two(target, project, bare, constraints, Path(scratch), log, tests=tests)
                 put_on_path(target, project)
         succeeded(result, "the project's dependencies")
 
@@ -183,7 +195,7 @@ class PythonInstaller:
                 plain = (f"{name}=={version}" for name, version in there.items() if re.fullmatch(r"[\w.+!]+", version))
                 constraints.write_text("\n".join(plain), encoding="utf-8")
                 # outside of the project, whose [tool.uv] may say how to resolve what it declares but nothing about these
-                requirements = _requirement_file(wanted, Path(scratch))
+                requirements = requirement_file(wanted, Path(scratch))
                 result = self._add(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log, wheels=wheels)
             if result.ended == "exited" and result.exit_code == 0:
                 return
@@ -207,7 +219,7 @@ class PythonInstaller:
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
         """Fill `target` with these requirements, from wheels only, so that nothing of them runs. Raises WorkspaceError."""
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
-            listed = _requirement_file(requirements, Path(scratch))
+            listed = requirement_file(requirements, Path(scratch))
             result = self._install_wheels(target, Path(scratch), ("-r", listed), log)
         succeeded(result, " ".join(requirements))
 
@@ -220,19 +232,22 @@ class PythonInstaller:
         scratch: Path,
         log: Log,
         *,
+        tests: bool,
         options: tuple[str, ...] = (),
     ) -> ProcessResult:
         """First what is there as wheels, through the domain's cache, then the rest; what is there already stays."""
         if target in self._built_in:
             self.venv(target, self._interpreters[target], log)
-        ready = replace(plan, editable=False, requirements=(*plan.requirements, *(plan.own_requirements or ())))
-        arguments = _install_arguments(ready, constraints, scratch)
-        edits = edits_in_place((*plan.files, *plan.wide_files), project)
-        if arguments and not edits and not (plan.editable and plan.own_requirements is None):
+        ready, whole = ready_as_wheels(plan, project)
+        arguments = () if ready is None else install_arguments(ready, constraints, scratch)
+        if arguments:
             done = self._install_wheels(target, project, (*options, *arguments), log, reads=(scratch,))
-            if done.exit_code == 0 and not plan.editable:
+            if done.exit_code == 0 and whole:
                 return done
-        arguments = _install_arguments(plan, constraints, scratch)
+            if done.exit_code == 0 and tests:
+                with contextlib.suppress(WorkspaceError):  # else they come at the end, through no cache
+                    self.complete(target, plan, tests=True, log=log, wheels=True)
+        arguments = install_arguments(plan, constraints, scratch)
         return self._build_and_install(target, project, (*options, *arguments), log, reads=(scratch,))
 
     def _install_wheels(
@@ -258,11 +273,6 @@ class PythonInstaller:
         return self._uvs.uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=True)
 
 
-def _sync_arguments(plan: PythonPlan, interpreter: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
-    packages = ("--all-packages",) if plan.workspace else ()
-    return ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages, *chosen)
-
-
 def needs_building(result: ProcessResult) -> bool:
     """Whether an installation from wheels alone failed for want of one."""
     return result.ended == "exited" and result.exit_code != 0 and b"--no-build" in result.stderr
@@ -271,34 +281,3 @@ def needs_building(result: ProcessResult) -> bool:
 def _cannot_be_edited(result: ProcessResult) -> bool:
     """Whether the project's build backend is one from before PEP 660 (poetry.masonry)."""
     return b"build_editable" in result.stderr
-
-
-def _requirement_file(requirements: Sequence[str], scratch: Path) -> str:
-    """A file of these lines; a "requirement" that is an option would choose another index."""
-    path = scratch / "declared.txt"
-    lines = [" ".join(line.replace("\ufeff", " ").split()).rstrip("\\") for line in requirements]
-    path.write_text("\n".join(line for line in lines if not line.startswith("-")), encoding="utf-8")
-    return str(path)
-
-
-def _install_arguments(plan: PythonPlan, constraints: tuple[str, ...], scratch: Path) -> tuple[str, ...]:
-    arguments: list[str] = []
-    for name in (*plan.files, *plan.wide_files):
-        arguments += ["-r", name]
-    requirements = _all_requirements(plan)
-    if requirements:
-        arguments += ["-r", _requirement_file(requirements, scratch)]
-    if constraints:
-        path = scratch / "locked.txt"
-        path.write_text("\n".join(constraints), encoding="utf-8")
-        arguments += ["-c", str(path)]
-    return (*arguments, *_in_place(plan))
-
-
-def _all_requirements(plan: PythonPlan) -> tuple[str, ...]:
-    return (*plan.requirements, *plan.test_requirements, *plan.lint_requirements, *plan.wide_requirements)
-
-
-def _in_place(plan: PythonPlan) -> tuple[str, ...]:
-    extras = f"[{','.join(plan.extras)}]" if plan.extras else ""
-    return ("-e", f".{extras}") if plan.editable else ()

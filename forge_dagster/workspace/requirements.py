@@ -3,7 +3,6 @@
 import ast
 import re
 from collections.abc import Callable, Iterable, Mapping
-from pathlib import Path
 from typing import Any
 
 from forge_dagster.domain.foreign import load_ini
@@ -12,7 +11,6 @@ from forge_dagster.errors import WorkspaceError
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\s\[<>=!~;@(,])")
 _SECTION = re.compile(r"^\[([^\]\r\n]+)\]", re.MULTILINE)
 _INCLUDE = re.compile(r"^(?:-r|--requirement)[\s=]+(\S+)")
-_INCLUDED = re.compile(r"(?:-[rc]|--requirements?$|--constraints?$)(\S*)")
 FOR_CHECKS = re.compile(
     r"(^|[^a-z])(dev|develop|development|tests?|testing|checks?|qa|ci|lint|linting|types?|typing|mypy|cov|coverage)([^a-z]|$)"
 )
@@ -177,33 +175,6 @@ def requirement_lines(path: str, read: Callable[[str], str | None]) -> tuple[str
             elif stripped and not stripped.startswith("-"):
                 found.append(stripped)
     return tuple(found)
-
-
-def edits_in_place(paths: Iterable[str], folder: Path) -> bool:
-    """Whether these requirement files, or what they include, may ask for something to be installed in place ("-e").
-
-    Doubt says yes: what is no plain text, and what includes more than can be followed.
-    """
-    waiting = [(folder / path).resolve() for path in paths]
-    seen = set(waiting)
-    while waiting:
-        current = waiting.pop()
-        try:
-            words = current.read_text(encoding="utf-8-sig").replace("=", " ").split()
-        except (OSError, ValueError):
-            return True
-        for word, following in zip(words, (*words[1:], ""), strict=True):
-            if word.startswith(("-e", "--e")) or "\0" in word:
-                return True
-            match = _INCLUDED.match(word)
-            if match is not None:
-                other = (current.parent / (match[1] or following)).resolve()
-                if other not in seen:
-                    seen.add(other)
-                    waiting.append(other)
-        if len(seen) > _INCLUDES:
-            return True
-    return False
 
 
 def checked_requirement(line: str) -> str:

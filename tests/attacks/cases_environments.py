@@ -16,7 +16,7 @@ import pytest
 from forge_dagster.domain.project import Language
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Command, Environment, ProcessResult
-from forge_dagster.workspace import python_installer, uv_runs
+from forge_dagster.workspace import uv_arguments, uv_runs
 from forge_dagster.workspace.detect import detect, existing, walk
 from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun
@@ -327,7 +327,7 @@ ATTACKS = (
         "build an editable requirement into the cache",
         "",
         _without(
-            python_installer,
+            uv_arguments,
             "edits_in_place",
             lambda _files, _folder: False,
             _poisons_cache(PythonEnvironments, _edited),

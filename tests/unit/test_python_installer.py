@@ -10,9 +10,10 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import ProcessResult
 from forge_dagster.workspace.python_copies import run_by
 from forge_dagster.workspace.python_frame import checked_frame, frame_of
-from forge_dagster.workspace.python_installer import PythonInstaller, _requirement_file
+from forge_dagster.workspace.python_installer import PythonInstaller
 from forge_dagster.workspace.python_plan import PythonPlan
-from forge_dagster.workspace.requirements import edits_in_place
+from forge_dagster.workspace.requirement_files import edits_in_place, index_lines
+from forge_dagster.workspace.uv_arguments import requirement_file
 from tests.fakes.recorded_run import RecordedRun
 
 FAILED = ProcessResult(ended="exited", exit_code=1)
@@ -72,7 +73,7 @@ def test_where_something_was_built_nothing_comes_through_the_domains_cache(envir
     ["-e ./x", " -e ./x", "\ufeff-e ./x", "a\r-e ./x", "a\n-e ./x", "a\f-e ./x", "a\u2028-e ./x", "a \\", "--index-url=x"],
 )
 def test_no_requirement_becomes_an_option(tmp_path: Path, line: str) -> None:
-    listed = Path(_requirement_file(["first", line, "last"], tmp_path)).read_text().split("\n")
+    listed = Path(requirement_file(["first", line, "last"], tmp_path)).read_text().split("\n")
     assert (listed[0], listed[-1]) == ("first", "last")
     assert len(listed) <= 3
     assert not any(each.lstrip().startswith("-") or each.endswith("\\") for each in listed)
@@ -113,6 +114,20 @@ def test_plain_requirement_files_install_nothing_in_place(tmp_path: Path) -> Non
 def test_files_that_are_no_text_may_be_anything(tmp_path: Path) -> None:
     (tmp_path / "requirements.txt").write_bytes("-e ./x".encode("utf-16"))
     assert edits_in_place(["requirements.txt"], tmp_path)
+
+
+def test_what_of_a_requirement_file_comes_from_the_index(tmp_path: Path) -> None:
+    text = "# what is used\na==1  # pinned\n-e .[dev]\n--editable=./x\n./sub\nb @ file:///x\n-r more/b.txt\n"
+    write(tmp_path, {"requirements.txt": text, "more/b.txt": "c>=1; \\\n  python_version>'3'\n-r ../requirements.txt\n"})
+    assert index_lines(["requirements.txt"], tmp_path) == ("a==1", 'c>=1; python_version > "3"')
+
+
+@pytest.mark.parametrize(
+    "line", ["-i https://x", "--no-index", "-c c.txt", "a==1 --hash=sha256:0", "-r missing.txt", "-r http://x/y"]
+)
+def test_where_options_say_what_lines_mean_nothing_is_taken_alone(tmp_path: Path, line: str) -> None:
+    write(tmp_path, {"requirements.txt": f"b\n-e .\n{line}\n", "c.txt": ""})
+    assert index_lines(["requirements.txt"], tmp_path) is None
 
 
 LONG = b"/" + b"x" * 200
