@@ -5,7 +5,7 @@ import datetime
 import os
 import re
 import tempfile
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -28,6 +28,8 @@ from forge_dagster.workspace.uv_arguments import (
 )
 from forge_dagster.workspace.uv_runs import Log, UvRuns, succeeded
 
+_WHEELS = ("--no-build", "--no-install-local")
+_EACH = "it is installed for each checkout then"
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
 """What Forge needs beside a project's own dependencies where it has tests."""
 
@@ -79,29 +81,35 @@ class PythonInstaller:
 
     def sync(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
         """Make `target` what uv.lock says. Raises WorkspaceError."""
-        everything = ("--all-extras", "--all-groups")
-        result = self._sync_in_two(target, plan, project, interpreter, everything, log)
-        if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
-            log("not everything can be installed together; only the extras that checks need are")
-            chosen = tuple(option for name in plan.extras for option in ("--extra", name))
-            result = self._sync_in_two(target, plan, project, interpreter, chosen, log)
+
+        def attempt(chosen: tuple[str, ...]) -> ProcessResult:
+            self.venv(target, interpreter, log)
+            self._sync(target, (*sync_arguments(plan, interpreter, chosen), *_WHEELS), project, log)
+            self._built_in.add(target)
+            return self._sync(target, sync_arguments(plan, interpreter, chosen), project, log, builds=True)
+
+        succeeded(_all_or_chosen(plan, attempt, log), "the project's uv.lock")
+
+    def sync_wheels(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
+        """Make `target` what uv.lock says of other packages than the project's own, from wheels alone.
+
+        Raises NeedsBuilding for what has none, WorkspaceError for all else.
+        """
+
+        def attempt(chosen: tuple[str, ...]) -> ProcessResult:
+            self.venv(target, interpreter, log)
+            return self._sync(target, (*sync_arguments(plan, interpreter, chosen), *_WHEELS), project, log)
+
+        result = _all_or_chosen(plan, attempt, log)
+        if _needs_building(result):
+            raise NeedsBuilding("some of uv.lock has to be built", hint=_EACH)
         succeeded(result, "the project's uv.lock")
 
-    def _sync_in_two(
-        self, target: Path, plan: PythonPlan, project: Path, interpreter: str, chosen: tuple[str, ...], log: Log
+    def _sync(
+        self, target: Path, arguments: tuple[str, ...], project: Path, log: Log, *, builds: bool = False
     ) -> ProcessResult:
-        self.venv(target, interpreter, log)
-        self.sync_wheels(target, plan, project, chosen, log)
-        self._built_in.add(target)
-        arguments = sync_arguments(plan, interpreter, chosen)
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
-        return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
-
-    def sync_wheels(self, target: Path, plan: PythonPlan, project: Path, chosen: tuple[str, ...], log: Log) -> ProcessResult:
-        """Put what uv.lock has as wheels into the new environment `target`, and nothing of the project's own."""
-        arguments = (*sync_arguments(plan, self._interpreters[target], chosen), "--no-build", "--no-install-local")
-        environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
-        return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,))
+        return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=builds)
 
     def install_project(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
         """Install the project itself in place, in an environment that has all else. Raises WorkspaceError."""
@@ -199,8 +207,8 @@ class PythonInstaller:
                 result = self._add(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log, wheels=wheels)
             if result.ended == "exited" and result.exit_code == 0:
                 return
-            if wheels and needs_building(result):
-                raise NeedsBuilding(f"some of {', '.join(wanted)} has to be built", hint="it is built for each checkout then")
+            if wheels and _needs_building(result):
+                raise NeedsBuilding(f"some of {', '.join(wanted)} has to be built", hint=_EACH)
         succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
 
     def _add(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool) -> ProcessResult:
@@ -273,7 +281,16 @@ class PythonInstaller:
         return self._uvs.uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=True)
 
 
-def needs_building(result: ProcessResult) -> bool:
+def _all_or_chosen(plan: PythonPlan, attempt: Callable[[tuple[str, ...]], ProcessResult], log: Log) -> ProcessResult:
+    """With every extra and group; where they exclude each other, with the extras that checks need."""
+    result = attempt(("--all-extras", "--all-groups"))
+    if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
+        log("not everything can be installed together; only the extras that checks need are")
+        result = attempt(tuple(option for name in plan.extras for option in ("--extra", name)))
+    return result
+
+
+def _needs_building(result: ProcessResult) -> bool:
     """Whether an installation from wheels alone failed for want of one."""
     return result.ended == "exited" and result.exit_code != 0 and b"--no-build" in result.stderr
 

@@ -7,6 +7,7 @@ project in place, is built in a sandbox that does not have the environment at al
 """
 
 import hashlib
+import os
 import shutil
 import tempfile
 import time
@@ -18,22 +19,24 @@ from forge_dagster.ports import Run
 from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.python_copies import link_environment
 from forge_dagster.workspace.python_frame import is_environment
-from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller, needs_building, versions_in
+from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller, versions_in
 from forge_dagster.workspace.python_overlays import add_built
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import checked_requirement
 from forge_dagster.workspace.trees import remove_tree
 from forge_dagster.workspace.uv_locks import LockedProject, locked_project
-from forge_dagster.workspace.uv_runs import Log, succeeded
+from forge_dagster.workspace.uv_runs import Log
 
 _DONE = "forge-pristine"
 """The file in a pristine environment that says that it is complete. No package brings it (python_frame.py); the first to go."""
 _LIFE_S = 14 * 86_400.0
 """So long one serves; what no lock pins in it (test tools, build backends) is as of its first day."""
+_MOST = 40
+"""So many are kept in a domain: each change may bring a lock of its own."""
+_KINDS = ("pristine-python", "build-python")
 _REFUSED_S = 86_400.0
 """So long it is not tried again to make one that has no wheels."""
 _HINT = "it is installed for each checkout then"
-_EVERYTHING = ("--all-extras", "--all-groups")
 
 
 class PristineEnvironments:
@@ -66,18 +69,21 @@ class PristineEnvironments:
         return False
 
     def prune(self) -> None:
-        """Remove those that have had their time."""
-        for path in (*self._folder.glob("pristine-python-*"), *self._folder.glob("build-python-*")):
-            if path.suffix != ".lock" and _age(path) > _LIFE_S:
+        """Remove those that have had their time, and of too many those that were not used for longest."""
+        found = [path for kind in _KINDS for path in self._folder.glob(f"{kind}-*") if path.suffix != ".lock"]
+        used = sorted((path for path in found if path.is_dir()), key=_used, reverse=True)
+        for path in found:
+            if _age(path) > _LIFE_S or path in used[_MOST:]:
                 if path.is_dir():
                     (path / _DONE).unlink(missing_ok=True)
                     remove_tree(path)
-                path.unlink(missing_ok=True)
+                else:
+                    path.unlink(missing_ok=True)
                 path.with_suffix(".lock").unlink(missing_ok=True)
 
     def _of(self, found: LockedProject, plan: PythonPlan, interpreter: str, tests: bool, log: Log) -> Path:
         """The pristine environment of all but the project itself. Raises NeedsBuilding where it cannot be had."""
-        asked = (*plan.test_requirements, "", *plan.lint_requirements, "", str(tests), str(plan.workspace))
+        asked = (*plan.test_requirements, "", *plan.lint_requirements, "", *plan.extras, "", str(tests), str(plan.workspace))
         lock = hashlib.sha256(found.files["uv.lock"]).hexdigest()
         identity = _digest("locked", lock, found.settings, *asked, interpreter, *self._machinery)
         refused = self._folder / f"pristine-python-{identity}.refused"
@@ -86,13 +92,9 @@ class PristineEnvironments:
 
         def make(whole: Path) -> None:
             log("installing the project's dependencies, for this checkout and later ones")
-            self._installer.venv(whole, interpreter, log)
             with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
                 copy = _written(found, Path(scratch) / "project")
-                result = self._installer.sync_wheels(whole, plan, copy, _EVERYTHING, log)
-            if needs_building(result):
-                raise NeedsBuilding("some of uv.lock has to be built", hint=_HINT)
-            succeeded(result, "the project's uv.lock")
+                self._installer.sync_wheels(whole, plan, copy, interpreter, log)
             if not versions_in(whole).items() <= found.packages:
                 raise NeedsBuilding("other versions were installed than the lock has", hint=_HINT)
             self._installer.complete(whole, plan, tests=tests, log=log, besides=found.names, wheels=True)
@@ -118,6 +120,7 @@ class PristineEnvironments:
     def _kept(self, name: str, make: Callable[[Path], None], log: Log) -> Path:
         whole = self._folder / name
         if _serves(whole):
+            os.utime(whole)
             return whole
         with locked(whole.with_suffix(".lock"), self._run):
             if _serves(whole):
@@ -167,6 +170,14 @@ def _state(whole: Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
+
+
+def _used(whole: Path) -> float:
+    """When it was last used; what is in the folder itself does not change once it is complete."""
+    try:
+        return whole.stat().st_mtime
+    except OSError:
+        return 0.0
 
 
 def _age(path: Path) -> float:

@@ -168,6 +168,15 @@ def test_members_of_a_workspace_are_added_together(home: Path, run: CountingRun,
     assert said(run, found, "python", "-c", "import two; print(two.one.x)") == "1"
 
 
+def test_where_extras_exclude_each_other_those_for_checks_are_linked(home: Path, run: CountingRun, tmp_path: Path) -> None:
+    extras = "[project.optional-dependencies]\ntest = ['pluggy==1.5.0']\nold = ['pluggy==1.4.0']\n"
+    settings = "[tool.uv]\npackage = false\nconflicts = [[{extra = 'test'}, {extra = 'old'}]]\n"
+    root = locked(run, home, write(tmp_path, {"pyproject.toml": BARE + extras + settings, "test_shop.py": ""}))
+    found = of(home, run, root)
+    assert found.versions["pluggy"] == "1.5.0"
+    assert (packages(found) / "pluggy/__init__.py").stat().st_nlink == 2
+
+
 def test_a_project_that_brings_files_of_a_package_is_installed_unshared(home: Path, run: CountingRun, tmp_path: Path) -> None:
     files = {"pyproject.toml": BARE + IN_TREE, "backend.py": CLASHING, "shop.py": ""}
     first = locked(run, home, write(tmp_path / "first", files))
