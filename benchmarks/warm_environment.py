@@ -5,10 +5,9 @@
 Python: a uv project with some twenty locked packages. JavaScript: a project with eslint and its packages, in the user's own
 tree, in a checkout that has been installed, and in a new checkout of a lock that an earlier one had (a real copy, since what a
 change runs must not write into the next). The target: each under 1 s; a digest is asked for each gate and takes milliseconds.
-A Python environment knows where its project lies, so that a new checkout has one of its own: in the user's own trees links to
-the first one's files, elsewhere links to those of one in which no code ran, since what a change runs must not write into the
-next; "packaged" is a project that is installed in place. For these the CPU time is shown too, Forge's and its child processes':
-the wall clock of a busy machine says little.
+A Python environment knows where its project lies, so that a new checkout has one of its own: links to the files of one in
+which no code ran, since what a change runs must not write into the next; "packaged" is a project that is installed in place.
+For these the CPU time is shown too, Forge's and its child processes': the wall clock of a busy machine says little.
 """
 
 import argparse
