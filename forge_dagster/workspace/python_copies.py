@@ -1,6 +1,7 @@
 """A second environment of the same content, for another checkout: links to the files of the first, and paths of its own.
 
-Only where both are the user's own (trust domain "local"): through a link, what runs in one could change the other.
+Through a link, what may write to one could change the other. So the first is one in which no code runs (python_pristine.py), or
+both are the user's own (trust domain "local").
 """
 
 import json
@@ -12,6 +13,8 @@ from urllib.parse import unquote, urlsplit
 
 _LARGEST_SCRIPT = 1024 * 1024
 """Bytes of a file in `bin` that may name the environment; beyond that it is a compiled program, which does not."""
+_SHEBANG = 126
+"""Bytes of a script's first line that Linux reads for sure (execve(2))."""
 ON_PATH = "forge-project.pth"
 """What puts a project on the path that cannot be installed in place."""
 
@@ -67,3 +70,35 @@ def _scripts(environment: Path) -> Iterator[Path]:
     for path in (environment / "pyvenv.cfg", *(environment / "bin").iterdir()):
         if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST_SCRIPT:
             yield path
+
+
+def name_interpreter(scripts: Path, old: Path, new: Path) -> None:
+    """Make scripts that `old` would run be run by `new` (uv writes them for the interpreter that installs). Raises OSError.
+
+    Each is replaced by a new file; what they are linked to stays as it is.
+    """
+    for path in sorted(scripts.iterdir()):
+        if path.is_file() and not path.is_symlink() and path.stat().st_size <= _LARGEST_SCRIPT:
+            content = path.read_bytes()
+            changed = run_by(content, os.fsencode(old), os.fsencode(new))
+            if changed != content:
+                replacement = path.with_name(f"{path.name}.forge")
+                replacement.write_bytes(changed)
+                shutil.copymode(path, replacement)
+                replacement.replace(path)
+
+
+def run_by(script: bytes, old: bytes, new: bytes) -> bytes:
+    """The script with `new` for the interpreter `old` in its head, in the two forms that uv writes."""
+    first, _, rest = script.partition(b"\n")
+    if first == b"#!/bin/sh" and rest.startswith(b"'''exec' "):
+        second, _, rest = rest.partition(b"\n")
+        third, _, rest = rest.partition(b"\n")
+        ours = third == b"' '''" and second.removeprefix(b"'''exec' ").split(b' "$0"')[0].strip(b"'") == old
+    else:
+        ours = first == b"#!" + old
+    if not ours:
+        return script
+    if len(new) + 2 <= _SHEBANG and b" " not in new:
+        return b"#!" + new + b"\n" + rest
+    return b"#!/bin/sh\n'''exec' '" + new + b"' \"$0\" \"$@\"\n' '''\n" + rest

@@ -18,11 +18,13 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Environment, Run
 from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.python_copies import link_environment, local_projects, on_path, put_on_path
-from forge_dagster.workspace.python_installer import INSTALL_TIMEOUT_S, TEST_TOOLS, PythonInstaller, uv_program, versions_in
+from forge_dagster.workspace.python_installer import TEST_TOOLS, PythonInstaller, versions_in
 from forge_dagster.workspace.python_plan import PythonPlan, locked_versions
-from forge_dagster.workspace.requirements import names, normalised
+from forge_dagster.workspace.python_pristine import PristineEnvironments
+from forge_dagster.workspace.requirements import checked_requirement, names, normalised
 from forge_dagster.workspace.tool_dates import committed
 from forge_dagster.workspace.trees import remove_tree
+from forge_dagster.workspace.uv_runs import INSTALL_TIMEOUT_S, uv_program
 
 __all__ = ["INSTALL_TIMEOUT_S", "MARKER", "PythonEnvironments", "uv_program", "versions_in"]
 
@@ -48,6 +50,7 @@ class PythonEnvironments:
         self._run = run
         self._commit: datetime.datetime | None = None
         self._installer = PythonInstaller(home, run, domain=domain)
+        self._pristine = PristineEnvironments(self._folder, run, self._installer, _machinery())
 
     def of(self, python: PythonProject, plan: PythonPlan, *, root: Path, tests: bool, log: Log) -> Environment:
         """The environment of the project at `root`. Raises WorkspaceError when it cannot be installed."""
@@ -55,7 +58,7 @@ class PythonEnvironments:
         target, identity, exact = self._wanted(python, plan, project, tests)
 
         def build() -> None:
-            if not self._copied(target, identity, plan, project, log):
+            if not self._linked(target, identity, plan, project, tests, log):
                 self._build(target, python, plan, project, tests, log)
 
         made = self._made(target, build, log, "the project's dependencies", identity)
@@ -77,6 +80,7 @@ class PythonEnvironments:
         def build() -> None:
             self._installer.venv(target, sys.executable, log)
             self._installer.install_locked(target, lock, log)
+            self._installer.finish(target, log)
 
         return _with_digest(self._made(target, build, log, "Forge's own Python tools"), identity, exact=True)
 
@@ -89,6 +93,7 @@ class PythonEnvironments:
         def build() -> None:
             self._installer.venv(target, sys.executable, log)
             self._installer.install_exactly(target, plain, log)
+            self._installer.finish(target, log)
 
         return _with_digest(self._made(target, build, log, " ".join(plain)), identity, exact=False)
 
@@ -124,9 +129,10 @@ class PythonEnvironments:
             self._installer.venv(target, interpreter, log)
             if not plan.empty:
                 constraints, commit = locked_versions(python, project), self._as_of(project)
-                self._installer.install_plan(target, plan, constraints, project, log, commit=commit)
+                self._installer.install_plan(target, plan, constraints, project, log, tests=tests, commit=commit)
         (target / _ROOT).write_text(str(project), encoding="utf-8")
         self._installer.complete(target, plan, tests=tests, log=log)
+        self._installer.finish(target, log)
 
     def _as_of(self, project: Path) -> datetime.datetime | None:
         """When what is checked was committed. Of head and base, which are compared, the head is asked for first and counts.
@@ -137,9 +143,16 @@ class PythonEnvironments:
             self._commit = committed(project, self._run)
         return self._commit
 
+    def _linked(self, target: Path, identity: str, plan: PythonPlan, project: Path, tests: bool, log: Log) -> bool:
+        """Whether `target` could be made by links: to a pristine one, or in the user's own trees to another checkout's."""
+        if self._pristine.linked(target, plan, project, tests=tests, log=log):
+            (target / _ROOT).write_text(str(project), encoding="utf-8")
+            return True
+        return self._domain == "local" and self._copied(target, identity, plan, project, log)
+
     def _copied(self, target: Path, identity: str, plan: PythonPlan, project: Path, log: Log) -> bool:
         """Whether `target` could be made from one of the same content that another checkout of the user's has."""
-        source = self._twin(target, identity) if self._domain == "local" else None
+        source = self._twin(target, identity)
         if source is None:
             return False
         try:
@@ -182,21 +195,7 @@ class PythonEnvironments:
                 (note.parent / MARKER).unlink(missing_ok=True)  # first, so that nobody copies what is being removed
                 remove_tree(note.parent)
                 note.parent.with_suffix(".lock").unlink(missing_ok=True)
-
-
-def checked_requirement(line: str) -> str:
-    """A requirement from the package index, as it is written. Raises WorkspaceError for an address, a path or an option."""
-    from packaging.requirements import InvalidRequirement, Requirement
-
-    try:
-        found = Requirement(line)
-    except InvalidRequirement as error:
-        raise WorkspaceError(
-            f"{line!r} is no requirement that Forge installs", hint="name a package and its version"
-        ) from error
-    if found.url is not None:
-        raise WorkspaceError(f"{line!r} is not on the package index", hint="name a package and its version")
-    return str(found)
+        self._pristine.prune()
 
 
 def _machinery() -> tuple[str, str]:

@@ -1,43 +1,37 @@
 """Runs uv so that it fills an environment: from a lock, from what is declared, or with exactly the given requirements."""
 
+import contextlib
 import datetime
 import os
-import platform
 import re
-import sys
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from forge_dagster.domain.reach import ALLOW, REFUSED
-from forge_dagster.errors import Interrupted, WorkspaceError
-from forge_dagster.ports import Command, ProcessResult, Run
-from forge_dagster.workspace.install_caches import install_cache
-from forge_dagster.workspace.python_copies import put_on_path
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.ports import ProcessResult, Run
+from forge_dagster.workspace.interpreters import interpreter
+from forge_dagster.workspace.python_copies import name_interpreter, put_on_path
+from forge_dagster.workspace.python_frame import interpreter_of
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import normalised, requirement_name
 from forge_dagster.workspace.tool_dates import limits
+from forge_dagster.workspace.trees import remove_tree
+from forge_dagster.workspace.uv_arguments import (
+    all_requirements,
+    in_place,
+    install_arguments,
+    ready_as_wheels,
+    requirement_file,
+    sync_arguments,
+)
+from forge_dagster.workspace.uv_runs import Log, UvRuns, succeeded
 
-INSTALL_TIMEOUT_S = 900.0
+_WHEELS = ("--no-build", "--no-install-local")
+_EACH = "it is installed for each checkout then"
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
 """What Forge needs beside a project's own dependencies where it has tests."""
-_VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
-
-Log = Callable[[str], None]
-
-
-def uv_program() -> str:
-    """The uv that Forge depends on. Raises WorkspaceError when it is not installed."""
-    beside = Path(sys.executable).with_name("uv")
-    if beside.is_file():
-        return str(beside)
-    import uv
-
-    try:
-        return os.fspath(uv.find_uv_bin())
-    except FileNotFoundError as error:
-        raise WorkspaceError("uv is not installed beside Forge", hint="reinstall forge-dagster, which depends on uv") from error
 
 
 def versions_in(environment: Path) -> dict[str, str]:
@@ -49,68 +43,73 @@ def versions_in(environment: Path) -> dict[str, str]:
     return found
 
 
-class PythonInstaller:
-    """Installs for one trust domain; caches are kept apart by domain.
+class NeedsBuilding(WorkspaceError):
+    """What was to come from wheels alone has none."""
 
-    What can be installed without running anything of it comes through the domain's cache. What has to be built runs code of
-    the project, or of what it names, and has a cache of its own that is gone afterwards: what it leaves there nobody reads.
+
+class PythonInstaller:
+    """Installs for one trust domain.
+
+    An environment in which something was built may hold anything, programs in place of Python included: from then on nothing
+    is installed there through the domain's cache (uv_runs.py) any more.
     """
 
     def __init__(self, home: Path, run: Run, *, domain: str) -> None:
         self._home = home
-        self._run = run
-        self._domain = domain
+        self._uvs = UvRuns(home, run, domain=domain)
+        self._interpreters: dict[Path, str] = {}
+        self._built_in: set[Path] = set()
 
     def interpreter(self, plan: PythonPlan, log: Log) -> str:
-        """Forge's own Python where the project accepts it, so that results do not depend on what else there is."""
-        from packaging.specifiers import InvalidSpecifier, SpecifierSet
-
-        own = platform.python_version()
-        try:
-            accepted = SpecifierSet(plan.requires_python).contains(own, prereleases=True)
-        except InvalidSpecifier:
-            log(f"requires-python {plan.requires_python!r} cannot be read and is ignored")
-            accepted = True
-        wanted = _VERSION.match(plan.python_version)
-        if accepted and (wanted is None or f"{own}.".startswith(f"{wanted[0]}.")):
-            return sys.executable
-        for request in (*((wanted[0],) if wanted else ()), *((plan.requires_python,) if plan.requires_python else ())):
-            # trusted: it looks at the interpreters of this machine, from a folder with nothing of the project
-            asking = ("python", "find", "--no-project", "--system", "--", request)
-            found = self._uv(asking, self._home, log=lambda _: None, trusted=True)
-            if found.exit_code == 0:
-                return found.stdout.decode().strip()
-        if accepted:
-            log(f".python-version asks for {plan.python_version}, which is not on this machine; using {own}")
-            return sys.executable
-        raise WorkspaceError(
-            f"the project requires Python {plan.requires_python}, and there is none on this machine (Forge runs on {own})",
-            hint="install that Python (for example with `uv python install`); Forge downloads none by itself",
-        )
+        """The Python that the project is checked with. Raises WorkspaceError."""
+        return interpreter(plan, self._uvs, self._home, log)
 
     def venv(self, target: Path, interpreter: str, log: Log) -> None:
-        """Make an empty environment. Raises WorkspaceError."""
+        """Make an empty environment, in place of what is there. Raises WorkspaceError."""
+        remove_tree(target)
         target.parent.mkdir(parents=True, exist_ok=True)
         making = ("venv", "--no-project", "--quiet", "--python", interpreter, str(target))
-        result = self._uv(making, target.parent, log=log, trusted=True)
-        _succeeded(result, f"a virtual environment of {interpreter}")
+        result = self._uvs.uv(making, target.parent, log=log, trusted=True)
+        succeeded(result, f"a virtual environment of {interpreter}")
+        self._interpreters[target] = interpreter
+        self._built_in.discard(target)
+
+    def finish(self, target: Path, log: Log) -> None:
+        """Compile what is installed, unless it was when the rest was built."""
+        if target not in self._built_in:
+            self._uvs.compile(target, log)
 
     def sync(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
         """Make `target` what uv.lock says. Raises WorkspaceError."""
-        self.venv(target, interpreter, log)
+
+        def attempt(chosen: tuple[str, ...]) -> ProcessResult:
+            self.venv(target, interpreter, log)
+            self._sync(target, (*sync_arguments(plan, interpreter, chosen), *_WHEELS), project, log)
+            self._built_in.add(target)
+            return self._sync(target, sync_arguments(plan, interpreter, chosen), project, log, builds=True)
+
+        succeeded(_all_or_chosen(plan, attempt, log), "the project's uv.lock")
+
+    def sync_wheels(self, target: Path, plan: PythonPlan, project: Path, interpreter: str, log: Log) -> None:
+        """Make `target` what uv.lock says of other packages than the project's own, from wheels alone.
+
+        Raises NeedsBuilding for what has none, WorkspaceError for all else.
+        """
+
+        def attempt(chosen: tuple[str, ...]) -> ProcessResult:
+            self.venv(target, interpreter, log)
+            return self._sync(target, (*sync_arguments(plan, interpreter, chosen), *_WHEELS), project, log)
+
+        result = _all_or_chosen(plan, attempt, log)
+        if _needs_building(result):
+            raise NeedsBuilding("some of uv.lock has to be built", hint=_EACH)
+        succeeded(result, "the project's uv.lock")
+
+    def _sync(
+        self, target: Path, arguments: tuple[str, ...], project: Path, log: Log, *, builds: bool = False
+    ) -> ProcessResult:
         environment = {"UV_PROJECT_ENVIRONMENT": str(target)}
-        packages = ("--all-packages",) if plan.workspace else ()
-        common = ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages)
-        everything = (*common, "--all-extras", "--all-groups")
-        ready = ("--no-build", "--no-install-workspace")
-        self._uv((*everything, *ready), project, log=log, environment=environment, writes=(target,))
-        result = self._uv(everything, project, log=log, environment=environment, writes=(target,), builds=True)
-        if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
-            log("not everything can be installed together; only the extras that checks need are")
-            chosen = [option for name in plan.extras for option in ("--extra", name)]
-            self._uv((*common, *chosen, *ready), project, log=log, environment=environment, writes=(target,))
-            result = self._uv((*common, *chosen), project, log=log, environment=environment, writes=(target,), builds=True)
-        _succeeded(result, "the project's uv.lock")
+        return self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=builds)
 
     def install_project(self, target: Path, plan: PythonPlan, project: Path, log: Log) -> None:
         """Install the project itself in place, in an environment that has all else. Raises WorkspaceError."""
@@ -122,10 +121,26 @@ class PythonInstaller:
             arguments = ("sync", "--frozen", "--inexact", "--no-progress", "--python", python, *packages)
             environment = {"UV_PROJECT_ENVIRONMENT": str(target), **quick}
         else:
-            arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *_in_place(plan))
+            arguments = ("pip", "install", "--no-progress", "--python", python, "--no-deps", *in_place(plan))
             environment = quick
-        result = self._uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
-        _succeeded(result, "the project itself")
+        self._built_in.add(target)
+        result = self._uvs.uv(arguments, project, log=log, environment=environment, writes=(target,), builds=True)
+        succeeded(result, "the project itself")
+
+    def build_in_place(self, built: Path, builder: Path, folders: Sequence[str], project: Path, log: Log) -> None:
+        """Install the projects in these folders of `project` in place, into the empty folder `built`, which is no environment.
+
+        They are built with what the environment `builder` has, can only read that, and have no network. Raises WorkspaceError.
+        """
+        python = builder / "bin" / "python"
+        place = ("--python", str(python), "--prefix", str(built))
+        editable = tuple(part for folder in folders for part in ("-e", f"./{folder}"))
+        arguments = ("pip", "install", "--no-progress", "--offline", "--no-deps", "--no-build-isolation", *place, *editable)
+        variables = {"UV_COMPILE_BYTECODE": "0", "PATH": f"{python.parent}{os.pathsep}{os.environ.get('PATH', os.defpath)}"}
+        result = self._uvs.uv(
+            arguments, project, log=log, environment=variables, writes=(built,), reads=(builder,), builds=True, network=False
+        )
+        succeeded(result, "the project itself")
 
     def install_plan(
         self,
@@ -135,6 +150,7 @@ class PythonInstaller:
         project: Path,
         log: Log,
         *,
+        tests: bool = False,
         commit: datetime.datetime | None = None,
     ) -> None:
         """All at once; without a solution, what is needed least is left out first; at last the project itself.
@@ -146,11 +162,13 @@ class PythonInstaller:
         tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
-                dated = limits(commit, (*_all_requirements(attempt), *(attempt.own_requirements or ())))
-                result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, options=dated)
+                dated = limits(commit, (*all_requirements(attempt), *(attempt.own_requirements or ())))
+                result = self._install_in_two(
+                    target, project, attempt, constraints, Path(scratch), log, tests=tests, options=dated
+                )
                 if dated and result.exit_code != 0 and result.ended == "exited":
                     log("the tools of the commit's day do not do; taking today's")
-                    result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log)
+                    result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, tests=tests)
                 if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
@@ -160,18 +178,22 @@ class PythonInstaller:
                 log("the project itself cannot be installed in place; it is put on the path instead")
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
-                result = self._install_in_two(target, project, bare, constraints, Path(scratch), log)
+                result = self._install_in_two(target, project, bare, constraints, Path(scratch), log, tests=tests)
                 put_on_path(target, project)
-        _succeeded(result, "the project's dependencies")
+        succeeded(result, "the project's dependencies")
 
-    def complete(self, target: Path, plan: PythonPlan, *, tests: bool, log: Log) -> None:
+    def complete(
+        self, target: Path, plan: PythonPlan, *, tests: bool, log: Log, besides: Collection[str] = (), wheels: bool = False
+    ) -> None:
         """Add what is missing to check the project: what tox, nox or Hatch would install (as far as it fits beside what is
         there), and Forge's test tools. Nothing that is there changes its version. Raises WorkspaceError.
+
+        `besides`: names of what is installed afterwards. `wheels`: nothing is built; raises NeedsBuilding for what has to be.
         """
         there = versions_in(target)
         asked = (*plan.test_requirements, *plan.lint_requirements) if plan.way == "uv-lock" else ()
-        asked = tuple(line for line in asked if requirement_name(line) not in there)
-        tools = tuple(name for name in TEST_TOOLS if tests and name not in there)
+        asked = tuple(line for line in asked if requirement_name(line) not in (*there, *besides))
+        tools = tuple(name for name in TEST_TOOLS if tests and name not in there and name not in besides)
         for wanted in dict.fromkeys(((*asked, *tools), tools)):
             if not wanted:
                 return
@@ -181,25 +203,33 @@ class PythonInstaller:
                 plain = (f"{name}=={version}" for name, version in there.items() if re.fullmatch(r"[\w.+!]+", version))
                 constraints.write_text("\n".join(plain), encoding="utf-8")
                 # outside of the project, whose [tool.uv] may say how to resolve what it declares but nothing about these
-                requirements = _requirement_file(wanted, Path(scratch))
-                result = self._install(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log)
+                requirements = requirement_file(wanted, Path(scratch))
+                result = self._add(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log, wheels=wheels)
             if result.ended == "exited" and result.exit_code == 0:
                 return
-        _succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
+            if wheels and _needs_building(result):
+                raise NeedsBuilding(f"some of {', '.join(wanted)} has to be built", hint=_EACH)
+        succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
+
+    def _add(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool) -> ProcessResult:
+        """From wheels where that does, and else with what has to be built."""
+        if target not in self._built_in:
+            result = self._install_wheels(target, cwd, arguments, log)
+            if result.exit_code == 0 or result.ended != "exited" or wheels:
+                return result
+        return self._build_and_install(target, cwd, arguments, log)
 
     def install_locked(self, target: Path, lock: Path, log: Log) -> None:
         """Fill `target` from a requirements file with hashes. Raises WorkspaceError."""
-        _succeeded(
-            self._install(target, target, ("--require-hashes", "--no-deps", "-r", str(lock)), log, reads=(lock,)),
-            "Forge's own tools",
-        )
+        arguments = ("--require-hashes", "--no-deps", "-r", str(lock))
+        succeeded(self._install_wheels(target, target, arguments, log, reads=(lock,)), "Forge's own tools")
 
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
         """Fill `target` with these requirements, from wheels only, so that nothing of them runs. Raises WorkspaceError."""
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
-            listed = _requirement_file(requirements, Path(scratch))
-            result = self._install(target, Path(scratch), ("--only-binary", ":all:", "-r", listed), log)
-        _succeeded(result, " ".join(requirements))
+            listed = requirement_file(requirements, Path(scratch))
+            result = self._install_wheels(target, Path(scratch), ("-r", listed), log)
+        succeeded(result, " ".join(requirements))
 
     def _install_in_two(
         self,
@@ -210,117 +240,61 @@ class PythonInstaller:
         scratch: Path,
         log: Log,
         *,
+        tests: bool,
         options: tuple[str, ...] = (),
     ) -> ProcessResult:
         """First what is there as wheels, through the domain's cache, then the rest; what is there already stays."""
-        ready = replace(plan, editable=False, requirements=(*plan.requirements, *(plan.own_requirements or ())))
-        arguments = _install_arguments(ready, constraints, scratch)
-        if arguments and not (plan.editable and plan.own_requirements is None):
-            done = self._install(target, project, (*options, "--only-binary", ":all:", *arguments), log, reads=(scratch,))
-            if done.exit_code == 0 and not plan.editable:
+        if target in self._built_in:
+            self.venv(target, self._interpreters[target], log)
+        ready, whole = ready_as_wheels(plan, project)
+        arguments = () if ready is None else install_arguments(ready, constraints, scratch)
+        if arguments:
+            done = self._install_wheels(target, project, (*options, *arguments), log, reads=(scratch,))
+            if done.exit_code == 0 and whole:
                 return done
-        arguments = _install_arguments(plan, constraints, scratch)
-        return self._install(target, project, (*options, *arguments), log, reads=(scratch,), builds=True)
+            if done.exit_code == 0 and tests:
+                with contextlib.suppress(WorkspaceError):  # else they come at the end, through no cache
+                    self.complete(target, plan, tests=True, log=log, wheels=True)
+        arguments = install_arguments(plan, constraints, scratch)
+        return self._build_and_install(target, project, (*options, *arguments), log, reads=(scratch,))
 
-    def _install(
-        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = (), builds: bool = False
+    def _install_wheels(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = ()
     ) -> ProcessResult:
+        """By the Python that `target` was made from: its own would run what the .pth files of packages say.
+
+        What `--only-binary` builds all the same, editable requirements, `arguments` must not name (edits_in_place).
+        """
+        python = interpreter_of(target)
+        place = ("--python", str(python), "--prefix", str(target))
+        installing = ("pip", "install", "--no-progress", *place, "--only-binary", ":all:", "--no-sources", *arguments)
+        result = self._uvs.uv(installing, cwd, log=log, writes=(target,), reads=reads)
+        name_interpreter(target / "bin", python, target / "bin" / "python")
+        return result
+
+    def _build_and_install(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, reads: Sequence[Path] = ()
+    ) -> ProcessResult:
+        self._built_in.add(target)
         python = str(target / "bin" / "python")
         installing = ("pip", "install", "--no-progress", "--python", python, *arguments)
-        return self._uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=builds)
+        return self._uvs.uv(installing, cwd, log=log, writes=(target,), reads=reads, builds=True)
 
-    def _uv(
-        self,
-        arguments: tuple[str, ...],
-        cwd: Path,
-        *,
-        log: Log,
-        environment: Mapping[str, str] | None = None,
-        writes: Sequence[Path] = (),
-        reads: Sequence[Path] = (),
-        trusted: bool = False,
-        builds: bool = False,
-    ) -> ProcessResult:
-        with install_cache(self._home / "cache", f"uv-{self._domain}", own=builds) as cache:
-            return self._uv_with(cache, arguments, cwd, log, environment or {}, (*writes, cache), tuple(reads), trusted)
 
-    def _uv_with(
-        self,
-        cache: Path,
-        arguments: tuple[str, ...],
-        cwd: Path,
-        log: Log,
-        environment: Mapping[str, str],
-        writes: tuple[Path, ...],
-        reads: tuple[Path, ...],
-        trusted: bool,
-    ) -> ProcessResult:
-        variables = {
-            "UV_CACHE_DIR": str(cache),
-            "UV_PYTHON_DOWNLOADS": "never",
-            "UV_NO_PROGRESS": "1",
-            # a hard link would let what runs in an environment change the cache, and so every later environment
-            "UV_LINK_MODE": "copy",
-            # what is run from an environment cannot write there, so it would be compiled again each time
-            "UV_COMPILE_BYTECODE": "1",
-            **environment,
-        }
-        command = Command(
-            argv=(uv_program(), *arguments), cwd=cwd, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S,
-            writes=writes, reads=reads, trusted=trusted,
-        )  # fmt: skip
-        result = self._run.run(command, log=log)
-        if result.ended == "interrupted":
-            raise Interrupted("the installation was stopped")
-        return result
+def _all_or_chosen(plan: PythonPlan, attempt: Callable[[tuple[str, ...]], ProcessResult], log: Log) -> ProcessResult:
+    """With every extra and group; where they exclude each other, with the extras that checks need."""
+    result = attempt(("--all-extras", "--all-groups"))
+    if result.exit_code != 0 and re.search(rb"conflict|incompatible", result.stderr):
+        log("not everything can be installed together; only the extras that checks need are")
+        result = attempt(tuple(option for name in plan.extras for option in ("--extra", name)))
+    return result
+
+
+def _needs_building(result: ProcessResult) -> bool:
+    """Whether an installation from wheels alone failed for want of one."""
+    return result.ended == "exited" and result.exit_code != 0 and b"--no-build" in result.stderr
 
 
 def _cannot_be_edited(result: ProcessResult) -> bool:
     """Whether the project's build backend is one from before PEP 660 (poetry.masonry)."""
     return b"build_editable" in result.stderr
-
-
-def _requirement_file(requirements: Sequence[str], scratch: Path) -> str:
-    """A file of these lines; a "requirement" that is an option would choose another index."""
-    path = scratch / "declared.txt"
-    lines = [line.replace("\n", " ").strip() for line in requirements]
-    path.write_text("\n".join(line for line in lines if not line.startswith("-")), encoding="utf-8")
-    return str(path)
-
-
-def _install_arguments(plan: PythonPlan, constraints: tuple[str, ...], scratch: Path) -> tuple[str, ...]:
-    arguments: list[str] = []
-    for name in (*plan.files, *plan.wide_files):
-        arguments += ["-r", name]
-    requirements = _all_requirements(plan)
-    if requirements:
-        arguments += ["-r", _requirement_file(requirements, scratch)]
-    if constraints:
-        path = scratch / "locked.txt"
-        path.write_text("\n".join(constraints), encoding="utf-8")
-        arguments += ["-c", str(path)]
-    return (*arguments, *_in_place(plan))
-
-
-def _all_requirements(plan: PythonPlan) -> tuple[str, ...]:
-    return (*plan.requirements, *plan.test_requirements, *plan.lint_requirements, *plan.wide_requirements)
-
-
-def _in_place(plan: PythonPlan) -> tuple[str, ...]:
-    extras = f"[{','.join(plan.extras)}]" if plan.extras else ""
-    return ("-e", f".{extras}") if plan.editable else ()
-
-
-def _succeeded(result: ProcessResult, what: str) -> None:
-    """Raises WorkspaceError with the installer's own words."""
-    if result.ended == "exited" and result.exit_code == 0:
-        return
-    if result.ended == "timeout":
-        raise WorkspaceError(f"installing {what} took longer than {INSTALL_TIMEOUT_S:.0f} s", hint="check the network")
-    said = [line.strip() for line in result.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    text = "\n".join(said[-12:])[-1500:] or f"it ended with {result.exit_code}"
-    if REFUSED in text:
-        raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=ALLOW)
-    offline = re.search(r"error sending request|Failed to fetch|dns error|Connect|timed out", text)
-    hint = "check the network, the proxy and the package index" if offline else "correct what the project declares, or its lock"
-    raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=hint)

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 from forge_dagster.domain.foreign import load_ini
+from forge_dagster.errors import WorkspaceError
 
 _NAME = re.compile(r"\s*([A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?)\s*(?=$|[\s\[<>=!~;@(,])")
 _SECTION = re.compile(r"^\[([^\]\r\n]+)\]", re.MULTILINE)
@@ -174,6 +175,21 @@ def requirement_lines(path: str, read: Callable[[str], str | None]) -> tuple[str
             elif stripped and not stripped.startswith("-"):
                 found.append(stripped)
     return tuple(found)
+
+
+def checked_requirement(line: str) -> str:
+    """A requirement from the package index, as it is written. Raises WorkspaceError for an address, a path or an option."""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    try:
+        found = Requirement(line)
+    except InvalidRequirement as error:
+        raise WorkspaceError(
+            f"{line!r} is no requirement that Forge installs", hint="name a package and its version"
+        ) from error
+    if found.url is not None:
+        raise WorkspaceError(f"{line!r} is not on the package index", hint="name a package and its version")
+    return str(found)
 
 
 def _beside(path: str, other: str) -> str:

@@ -146,6 +146,21 @@ def test_a_group_that_cannot_be_had_is_left_out_if_checks_do_not_need_it(
     assert found.versions["iniconfig"] == "2.0.0"
 
 
+def test_what_requirement_files_install_in_place_comes_last_and_through_no_cache(
+    home: Path, run: CountingRun, tmp_path: Path
+) -> None:
+    member = "[build-system]\nrequires=['hatchling']\nbuild-backend='hatchling.build'\n[project]\nname='part'\nversion='1'\n"
+    files = {"requirements.txt": "-e ./part\niniconfig==2.0.0\n", "test_a.py": "", "part/pyproject.toml": member}
+    root = write(tmp_path, {**files, "part/src/part/__init__.py": "x = 1\n"})
+    found = of(LocalEnvironments(home, run), root)
+    assert {"part", "iniconfig", "pytest", "pytest-cov"} <= found.versions.keys()
+    assert run_python(run, found, "import part; print(part.x)").stdout == b"1\n"
+    wheels, tools, rest = [argv for argv in run.started if argv[1:3] == ("pip", "install")]
+    assert "--only-binary" in wheels
+    assert "--only-binary" in tools, "what Forge adds is there before anything is built"
+    assert "--only-binary" not in rest
+
+
 def test_no_build_system_and_nothing_to_build(environments: LocalEnvironments, tmp_path: Path) -> None:
     text = "[project]\nname='app'\nversion='1'\ndependencies=['iniconfig==2.0.0']\n"
     files = {"pyproject.toml": text, "one/__init__.py": "", "two/__init__.py": "", "main.py": ""}
@@ -199,7 +214,7 @@ def test_another_checkout_of_the_same_content_gets_links_and_its_own_project(
     one = of(environments, first)
     run.started.clear()
     two = of(environments, second)
-    assert [argv[1:3] for argv in run.started] in ([("pip", "install")], [("sync", "--frozen")]), "only the project itself"
+    assert [argv[1:3] for argv in run.started] == [("pip", "install")], "only the project itself"
     assert two.versions == one.versions
     assert two.digest == one.digest
     (second / "shop/__init__.py").write_text("x = 2\n")

@@ -1,0 +1,80 @@
+"""Requirement files where no code of the project may run: whether they ask for some, and what they want from the index."""
+
+import re
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.workspace.requirements import checked_requirement
+
+_INCLUDES = 20
+"""Requirement files followed from one to the next, at most."""
+_INCLUDED = re.compile(r"(?:-[rc]|--requirements?$|--constraints?$)(\S*)")
+_IN_PLACE = re.compile(r"(?:-e|--editable)\b")
+_INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*([\w./-]+)")
+
+
+def edits_in_place(paths: Iterable[str], folder: Path) -> bool:
+    """Whether these requirement files, or what they include, may ask for something to be installed in place ("-e").
+
+    Doubt says yes: what is no plain text, and what includes more than can be followed.
+    """
+    waiting = [(folder / path).resolve() for path in paths]
+    seen = set(waiting)
+    while waiting:
+        current = waiting.pop()
+        try:
+            words = current.read_text(encoding="utf-8-sig").replace("=", " ").split()
+        except (OSError, ValueError):
+            return True
+        for word, following in zip(words, (*words[1:], ""), strict=True):
+            if word.startswith(("-e", "--e")) or "\0" in word:
+                return True
+            match = _INCLUDED.match(word)
+            if match is not None:
+                other = (current.parent / (match[1] or following)).resolve()
+                if other not in seen:
+                    seen.add(other)
+                    waiting.append(other)
+        if len(seen) > _INCLUDES:
+            return True
+    return False
+
+
+def index_lines(paths: Iterable[str], folder: Path) -> tuple[str, ...] | None:
+    """What these files and those they include want from the package index, without what is elsewhere or in place.
+
+    None: not to be said, since an option (another index, constraints, hashes) changes what the lines mean.
+    """
+    found: dict[str, None] = {}
+    waiting = [(folder / path).resolve() for path in paths]
+    seen = set(waiting)
+    while waiting:
+        current = waiting.pop(0)
+        try:
+            lines = list(_lines(current.read_text(encoding="utf-8-sig")))
+        except (OSError, ValueError):
+            return None
+        for line in lines:
+            include = _INCLUDE.fullmatch(line)
+            if include is not None:
+                other = (current.parent / include[1]).resolve()
+                waiting += [] if other in seen else [other]
+                seen.add(other)
+            elif (line.startswith("-") and not _IN_PLACE.match(line)) or ("--" in line and not line.startswith("-")):
+                return None
+            elif not line.startswith("-"):
+                try:
+                    found[checked_requirement(line)] = None
+                except WorkspaceError:
+                    continue
+        if len(seen) > _INCLUDES:
+            return None
+    return tuple(found)
+
+
+def _lines(text: str) -> Iterator[str]:
+    for line in text.replace("\\\n", " ").splitlines():
+        stripped = re.sub(r"(^|\s)#.*", "", line).strip()
+        if stripped:
+            yield stripped
