@@ -6,27 +6,32 @@ from typing import Any
 import pytest
 
 from forge_dagster.domain.changes import Change
+from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.policy import Policy
 from forge_dagster.domain.project import Hook, NodeProject, Project
-from forge_dagster.ports import ToolRequest
+from forge_dagster.ports import ProcessResult, ToolOutput, ToolRequest
 from forge_dagster.tools.fast.prettier import ADAPTER
 
 SOURCES = ("**/*.{ts,tsx,mts,cts,js,jsx,mjs,cjs}",)
 
 
-def targets(package: dict[str, Any], *hooks: Hook) -> tuple[str, ...]:
+def asked(package: dict[str, Any], *hooks: Hook, version: str = "3.6.2") -> ToolRequest:
     node = NodeProject(manager="npm", package={"prettier": {}, **package}, dependencies=frozenset({"prettier"}))
     ids = frozenset(hook.id for hook in hooks)
-    request = ToolRequest(
+    return ToolRequest(
         root=Path("/w"),
         project=Project(files=("index.js", "README.md"), node=node, hooks=hooks, pre_commit_hooks=ids),
         change=Change(repository="o/r"),
         policy=Policy(),
         environment=None,
         executable=Path("/w/node_modules/.bin/prettier"),
-        version="3.6.2",
+        version=version,
         report=Path("/r"),
     )
+
+
+def targets(package: dict[str, Any], *hooks: Hook) -> tuple[str, ...]:
+    request = asked(package, *hooks)
     (command,) = ADAPTER.commands(request)
     return command.argv[command.argv.index("--") + 1 :]
 
@@ -57,3 +62,24 @@ def test_a_hook_is_about_the_whole_tree() -> None:
 )
 def test_lint_staged_says_which_files(staged: object, expected: tuple[str, ...]) -> None:
     assert targets({"lint-staged": staged}) == expected
+
+
+@pytest.mark.parametrize(("version", "option"), [("1.19.1", "--loglevel"), ("2.8.8", "--loglevel"), ("3.6.2", "--log-level")])
+def test_the_log_tells_all_in_every_release(version: str, option: str) -> None:
+    (command,) = ADAPTER.commands(asked({}, version=version))
+    assert command.argv[command.argv.index(option) + 1] == "debug"
+
+
+@pytest.mark.parametrize(
+    ("stdout", "stderr"),
+    [
+        ("Checking formatting...\n", "[debug] resolve config from 'README.md'\n[warn] README.md\n"),
+        ("Checking formatting...\nREADME.md\nCode style issues found\n", "[debug] resolve config from 'README.md'\n"),
+    ],
+    ids=["2 and 3", "1"],
+)
+def test_a_file_that_differs_is_named(stdout: str, stderr: str) -> None:
+    result = ProcessResult(ended="exited", exit_code=1, stdout=stdout.encode(), stderr=stderr.encode())
+    report = ADAPTER.judge(asked({}), [ToolOutput(result=result)])
+    assert report.outcome is Outcome.FAILED
+    assert [(finding.file, finding.rule) for finding in report.findings] == [("README.md", "unformatted")]

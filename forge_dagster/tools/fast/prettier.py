@@ -198,9 +198,12 @@ def _looked(request: ToolRequest, check: ToolOutput) -> set[str]:
 
 
 def _differing(request: ToolRequest, check: ToolOutput) -> list[str]:
-    """Files named by `[warn]`, which also says other things: only what it looked at counts. Relative to the project."""
+    """Files named by `[warn]`, which also says other things, and by prettier 1 on a line of stdout: only what it looked at
+    counts. Relative to the project.
+    """
     looked = _looked(request, check)
     named = [match[1] for line in text(check.result.stderr).splitlines() if (match := _WARNED.fullmatch(line))]
+    named += text(check.result.stdout).splitlines()
     return [name for name in dict.fromkeys(named) if inside(request.root, name, directory=node_directory(request)) in looked]
 
 
