@@ -136,7 +136,8 @@ def _gts(scripts: Mapping[str, str]) -> tuple[Invocation, ...]:
     """The call of eslint that `gts lint` makes (github.com/google/gts: on these files where it is given none)."""
     calls = (call for call in invocations(scripts, "gts") if call.arguments[:1] in (("lint",), ("check",)))
     named = ((call.script, tuple(word for word in call.arguments[1:] if not word.startswith("-"))) for call in calls)
-    return tuple(Invocation(script=script, arguments=files or _GTS_FILES) for script, files in named)
+    lenient = "--no-error-on-unmatched-pattern"
+    return tuple(Invocation(script=script, arguments=(lenient, *(files or _GTS_FILES))) for script, files in named)
 
 
 def _max_warnings(own: Invocation | None) -> int | None:
