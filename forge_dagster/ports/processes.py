@@ -27,6 +27,8 @@ class Command:
     """Bytes kept of each of stdout and stderr."""
     trusted: bool = False
     """Forge's own program, on nothing that a change could make it execute: it runs with Forge's rights, in no sandbox."""
+    share: int = 1
+    """Its part of the processors against that of other commands, where they are scarce and control groups can be made."""
     reads: tuple[Path, ...] = ()
     """Files and folders that it sees besides, read-only: environments, programs, rules."""
     writes: tuple[Path, ...] = ()

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from forge_dagster.workspace.sandbox.limits import Hierarchy, find_hierarchies, usable_hierarchies
+import pytest
+
+from forge_dagster.domain.settings import SandboxSettings
+from forge_dagster.workspace.sandbox.limits import Hierarchy, find_hierarchies, usable_hierarchies, values_of
 
 V1 = "30 24 0:26 / {root}/memory rw - cgroup cgroup rw,memory\n31 24 0:27 / {root}/pids rw - cgroup cgroup rw,pids\n"
 V2 = "32 24 0:28 / {root}/unified rw - cgroup2 cgroup2 rw\n"
@@ -48,3 +51,25 @@ def test_where_no_group_may_be_made_there_is_none(tmp_path: Path) -> None:
     assert usable_hierarchies(V1.format(root=tmp_path), "") == ()
     assert usable_hierarchies("", "") == ()
     assert usable_hierarchies("nonsense\n - cgroup2\n", "nonsense") == ()
+
+
+@pytest.mark.parametrize(
+    ("version", "share", "expected"),
+    [
+        (1, 1, ("cpu.shares", "1024")),
+        (1, 8, ("cpu.shares", "8192")),
+        (2, 1, ("cpu.weight", "100")),
+        (2, 8, ("cpu.weight", "800")),
+    ],
+)
+def test_a_command_gets_its_share_of_scarce_processors(version: int, share: int, expected: tuple[str, str]) -> None:
+    hierarchy = Hierarchy(folder=Path("/c"), controllers=("cpu",), version=version)
+    values = values_of(hierarchy, SandboxSettings(cpus=2), share=share)
+    assert expected in values.items()
+    assert values["cpu.max" if version == 2 else "cpu.cfs_quota_us"].split()[0] == "200000", "the limit is everybody's"
+
+
+def test_memory_and_processes_are_limited_alike() -> None:
+    hierarchy = Hierarchy(folder=Path("/c"), controllers=("memory", "pids"), version=2)
+    settings = SandboxSettings(memory_mib=64, processes=32)
+    assert values_of(hierarchy, settings, share=1) == {"memory.max": str(64 * 2**20), "pids.max": "32"}

@@ -75,7 +75,7 @@ def bubblewrapped(plan: Plan, stage: Stage | None, stack: contextlib.ExitStack) 
         arguments += ["--ro-bind-data", str(given[-1]), str(target)]
     arguments += ["--remount-ro", "/", "--chdir", str(plan.command.cwd)]
     _write(given[0], "\0".join([*arguments, ""]).encode("utf-8", "surrogateescape"))
-    limits = cage(plan.settings)
+    limits = cage(plan.settings, share=plan.command.share)
     if limits is not None:
         stack.callback(limits.remove)
     return Bubblewrapped(

@@ -19,6 +19,8 @@ _PARENT = "forge"
 _WANTED = ("memory", "pids", "cpu")
 _PERIOD_US = 100_000
 """The kernel's own default period of a processor quota, in microseconds."""
+_WEIGHT, _SHARES = 100, 1024
+"""The kernel's own default of a group's part of the processors, in version 2 and 1."""
 _GONE_WITHIN_S = 2.0
 _NUMBERS = itertools.count()
 
@@ -74,8 +76,8 @@ class Cage:
                     break
 
 
-def cage(settings: SandboxSettings) -> Cage | None:
-    """A new control group with the limits of `settings`; None where this user may make none for memory and processes."""
+def cage(settings: SandboxSettings, *, share: int = 1) -> Cage | None:
+    """A new control group with the limits of `settings` and that share of the processors (ports.Command); None where this user may make none for memory and processes."""
     found = hierarchies()
     if not {"memory", "pids"} <= {name for hierarchy in found for name in hierarchy.controllers}:
         return None
@@ -86,7 +88,7 @@ def cage(settings: SandboxSettings) -> Cage | None:
             folder = hierarchy.folder / name
             folder.mkdir()
             made.append((hierarchy, folder))
-            for file, value in _values(hierarchy, settings).items():
+            for file, value in values_of(hierarchy, settings, share=share).items():
                 (folder / file).write_text(value)
     except OSError:
         Cage(folders=tuple(made)).remove()
@@ -113,7 +115,8 @@ def memory_limit(settings: SandboxSettings) -> int:
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") * 3 // 4
 
 
-def _values(hierarchy: Hierarchy, settings: SandboxSettings) -> Mapping[str, str]:
+def values_of(hierarchy: Hierarchy, settings: SandboxSettings, *, share: int) -> Mapping[str, str]:
+    """What is written into the files of a new group: file -> value."""
     memory, cores = str(memory_limit(settings)), settings.cpus or float(os.cpu_count() or 1)
     quota = str(max(1_000, int(cores * _PERIOD_US)))
     values: dict[str, str] = {}
@@ -122,8 +125,8 @@ def _values(hierarchy: Hierarchy, settings: SandboxSettings) -> Mapping[str, str
     if "pids" in hierarchy.controllers:
         values["pids.max"] = str(settings.processes)
     if "cpu" in hierarchy.controllers:
-        values |= {"cpu.max": f"{quota} {_PERIOD_US}"} if hierarchy.version == 2 else {
-            "cpu.cfs_period_us": str(_PERIOD_US), "cpu.cfs_quota_us": quota,
+        values |= {"cpu.max": f"{quota} {_PERIOD_US}", "cpu.weight": str(_WEIGHT * share)} if hierarchy.version == 2 else {
+            "cpu.cfs_period_us": str(_PERIOD_US), "cpu.cfs_quota_us": quota, "cpu.shares": str(_SHARES * share),
         }  # fmt: skip
     return values
 
