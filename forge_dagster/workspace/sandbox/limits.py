@@ -77,7 +77,10 @@ class Cage:
 
 
 def cage(settings: SandboxSettings, *, share: int = 1) -> Cage | None:
-    """A new control group with the limits of `settings` and that share of the processors (ports.Command); None where this user may make none for memory and processes."""
+    """A new control group with the limits of `settings` and that share of the processors (ports.Command).
+
+    None where this user may make none for memory and processes.
+    """
     found = hierarchies()
     if not {"memory", "pids"} <= {name for hierarchy in found for name in hierarchy.controllers}:
         return None
