@@ -18,6 +18,8 @@ _PINNED = re.compile(r"(npm|pnpm|yarn)@(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32}
 _PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "10"}
 """Major of lockfileVersion -> the newest major of pnpm that writes it (pnpm.io, compatibility)."""
 _PROGRESS = re.compile(r"\s*(?:Progress: |Packages: |[+-]+$|npm (?:error|ERR!) A complete log of this run)")
+_OTHER_NODE = re.compile(r'engine "node" is incompatible|EBADENGINE|ERR_PNPM_UNSUPPORTED_ENGINE|ERR_UNKNOWN_BUILTIN_MODULE')
+"""How Yarn 1, npm and pnpm say that this is not the Node they or the project need."""
 _COMPLAINT = re.compile(r"\bERR(?:OR|!|_\w+)?\b|\berror\b", re.IGNORECASE)
 _YARN_CLASSIC = "1"
 _YARN_SETTINGS = ".yarnrc.yml"
@@ -124,6 +126,9 @@ def _command(argv: tuple[str, ...], folder: Path, cache: Path, *, scripts: bool)
         "YARN_NODE_LINKER": "node-modules",
         "YARN_IGNORE_PATH": "1",  # the Yarn in the repository's own tree is code of the change
         "CI": "1",
+        # git's folder cannot be written: their documents say how they are told to install no hooks
+        "HUSKY": "0",
+        "SKIP_INSTALL_SIMPLE_GIT_HOOKS": "1",
     }
     return Command(
         argv=argv, cwd=folder, environment=variables, network=True, timeout_s=INSTALL_TIMEOUT_S, writes=(cache,),
@@ -188,6 +193,8 @@ def _failure(result: ProcessResult, argv: tuple[str, ...], what: str) -> Workspa
         return WorkspaceError(f"{what} could not be installed:\n{said}", hint=ALLOW)
     offline = re.search(r"ENOTFOUND|ECONN|ETIMEDOUT|EAI_AGAIN|network|getaddrinfo", said)
     hint = "check the network, the proxy and the registry" if offline else "correct package.json or its lock file"
+    if _OTHER_NODE.search(said):
+        hint = "install the Node.js that the project or its package manager asks for where Forge runs"
     return WorkspaceError(
         f"{what} could not be installed ({' '.join((Path(argv[0]).name, *argv[1:3]))}):\n{said or result.ended}", hint=hint
     )

@@ -1,5 +1,7 @@
 """What is said of an installation that failed."""
 
+import pytest
+
 from forge_dagster.ports import ProcessResult
 from forge_dagster.workspace.node_installer import _failure
 
@@ -34,3 +36,20 @@ def test_npm_says_at_first_what_is_wrong() -> None:
 
 def test_without_any_complaint_what_there_is_is_shown() -> None:
     assert "Lockfile is up to date" in said(PNPM)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        'error semantic-release@25.0.3: The engine "node" is incompatible with this module. Expected version "^22.14.0".',
+        "Error [ERR_UNKNOWN_BUILTIN_MODULE]: No such built-in module: node:sqlite",
+        "npm error code EBADENGINE",
+    ],
+    ids=["yarn", "pnpm", "npm"],
+)
+def test_another_node_than_is_needed_is_what_to_install(said: str) -> None:
+    result = ProcessResult(ended="exited", exit_code=1, stderr=said.encode())
+    error = _failure(result, ("yarn", "install"), "yarn.lock of the project")
+    assert said in error.message
+    assert error.hint is not None
+    assert "Node.js that the project" in error.hint
