@@ -36,10 +36,8 @@ test-slow: setup-dev  ## The slow tests: real suites, builds, scans and registri
 
 test-all: test test-slow  ## Every test
 
-SELF := --stage fast --gate integrity --gate architecture --gate sast
-
 check-self: setup  ## Forge's own gates on a clean clone of this repository's HEAD
-	@clone=$$(mktemp -d) && trap 'rm -rf "$$clone"' EXIT && git clone --quiet . "$$clone/forge" && $(BIN)/forge check "$$clone/forge" $(SELF)
+	@scripts/check-self
 
 benchmark: setup-dev  ## Measure what DESIGN promises (wants a quiet machine)
 	@for file in benchmarks/*.py; do echo "==> $$file"; $(BIN)/python $$file || code=1; done; exit $${code:-0}
