@@ -9,7 +9,7 @@ from forge_dagster.domain.changes import Change
 from forge_dagster.domain.globs import matches
 from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.outcomes import Attribution, Outcome, Severity
-from forge_dagster.domain.results import GateResult
+from forge_dagster.domain.results import INSTALLING, GateResult
 from forge_dagster.domain.tool_configuration import is_configuration
 
 SCHEMA = "forge.memo/1"
@@ -115,6 +115,7 @@ def recalled(result: GateResult, *, when: str, run: str, elapsed_s: float) -> Ga
         update={
             "cached": True,
             "duration_s": elapsed_s,
+            "metrics": {name: value for name, value in result.metrics.items() if name != INSTALLING},
             "reason": f"{result.reason} ({note})" if result.reason else note,
             "links": {**result.links, **({"judged in": run} if run else {})},
         }

@@ -13,7 +13,7 @@ from forge_dagster.domain.graph import Job
 from forge_dagster.domain.light import is_light
 from forge_dagster.domain.outcomes import Attribution, Category, Outcome
 from forge_dagster.domain.redaction import NOTHING_KNOWN, Redaction
-from forge_dagster.domain.results import GateResult, gate_result
+from forge_dagster.domain.results import INSTALLING, GateResult, gate_result
 from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import Conflict, ForgeError, Interrupted, Superseded
 from forge_dagster.ports import (
@@ -40,6 +40,7 @@ from forge_dagster.workspace.detect import detect, list_files
 Log = Callable[[str], None]
 
 DISABLED = "disabled by policy"
+_WORTH_TELLING_S = 1.0
 LIGHT = "the change touches documents only: light path (forge.toml, [light])"
 
 
@@ -195,8 +196,10 @@ def examine_gate(context: GateContext, gates: Mapping[str, Gate]) -> GateResult:
         result = _errored(context.gate, error, context.log)
     elapsed = context.clock.monotonic() - begun
     result = context.redaction.value(result)
-    result = limited(result, elapsed_s=elapsed - prepared.seconds, limit_s=section.timeout)
-    return result.model_copy(update={"duration_s": elapsed})
+    waited = prepared.seconds
+    result = limited(result, elapsed_s=elapsed - waited, limit_s=section.timeout)
+    metrics = {**result.metrics, INSTALLING: round(waited, 1)} if waited >= _WORTH_TELLING_S else result.metrics
+    return result.model_copy(update={"duration_s": elapsed, "metrics": metrics})
 
 
 def _conflicting(gate: str, error: Conflict) -> GateResult:
