@@ -4,6 +4,8 @@ import os
 import shutil
 import tempfile
 import weakref
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -141,17 +143,23 @@ def _work_tree(repository: GitRepository, place: _Place, prefix: str, base_sha: 
         policy=policy,
         tested_tree=None,
         head=place.head,
-        base=None
-        if base_sha is None
-        else base_tree(
-            sha=base_sha,
-            objects=place.objects,
-            run=run,
-            parent=None,
-            prefix=prefix,
-            shallow=place.shallow,
-            tags=repository.tags,
-        ),
+        base=_base_opener(repository, place, prefix, base_sha, run),
+    )
+
+
+def _base_opener(
+    repository: GitRepository, place: _Place, prefix: str, sha: str | None, run: Run
+) -> Callable[[], AbstractContextManager[Path]] | None:
+    if sha is None:
+        return None
+    return base_tree(
+        sha=sha,
+        objects=place.objects,
+        run=run,
+        parent=None,
+        prefix=prefix,
+        shallow=place.shallow,
+        tags=repository.tags,
     )
 
 
@@ -193,17 +201,7 @@ def _commit(
         project=detect(root, existing(root, files)).allowing(policy.project.install_scripts),
         policy=policy,
         tested_tree=tree.tree(head),
-        base=None
-        if base_sha is None
-        else base_tree(
-            sha=base_sha,
-            objects=place.objects,
-            run=run,
-            parent=None,
-            prefix=prefix,
-            shallow=place.shallow,
-            tags=repository.tags,
-        ),
+        base=_base_opener(repository, place, prefix, base_sha, run),
     )
 
 

@@ -15,9 +15,9 @@ from forge_dagster.workspace.checkout import LocalWorkspace
 from forge_dagster.workspace.detect import detect, existing, walk
 from forge_dagster.workspace.environments import DomainEnvironments, LocalEnvironments
 from forge_dagster.workspace.node_environments import mismatch
-from forge_dagster.workspace.processes import ProcessRun
 from forge_dagster.workspace.python_environments import uv_program
 from forge_dagster.workspace.serving import Ending
+from tests.support.counting import CountingRun
 from tests.support.repositories import TestRepository
 
 PYPROJECT = """
@@ -34,23 +34,6 @@ test = ["pluggy<1.6"]
 [dependency-groups]
 dev = ["packaging"]
 """
-
-
-class CountingRun(ProcessRun):
-    """A real run that remembers what it started."""
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(home=home, run_id="counting")
-        self.started: list[tuple[str, ...]] = []
-
-    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
-        self.started.append(command.argv)
-        return super().run(command, log=log, ending=ending)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture

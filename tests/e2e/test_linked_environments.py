@@ -4,18 +4,16 @@ tests/attacks/cases_environments.py.
 
 import os
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from forge_dagster.domain.project import Language
-from forge_dagster.ports import Command, Environment, ProcessResult
+from forge_dagster.ports import Command, Environment
 from forge_dagster.workspace.detect import detect, existing, walk
 from forge_dagster.workspace.environments import LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
-from forge_dagster.workspace.serving import Ending
 from forge_dagster.workspace.uv_runs import uv_program
+from tests.support.counting import CountingRun
 
 BARE = """
 [project]
@@ -42,23 +40,6 @@ def build_editable(folder, settings=None, metadata=None):
     return name
 """
 IN_TREE = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
-
-
-class CountingRun(ProcessRun):
-    """A real run that remembers what it started."""
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(home=home, run_id="counting")
-        self.commands: list[Command] = []
-
-    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
-        self.commands.append(command)
-        return super().run(command, log=log, ending=ending)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture

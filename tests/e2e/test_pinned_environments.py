@@ -1,37 +1,18 @@
 """Environments of exact versions, what identifies an environment, and that trust domains share nothing; with uv and npm."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.errors import WorkspaceError
-from forge_dagster.ports import Command, Environment, ProcessResult
+from forge_dagster.ports import Command, Environment
 from forge_dagster.workspace.detect import detect, existing, walk
 from forge_dagster.workspace.environments import DomainEnvironments, LocalEnvironments
-from forge_dagster.workspace.processes import ProcessRun
-from forge_dagster.workspace.serving import Ending
+from tests.support.counting import CountingRun
 
 PYTHON, NODE = Language.PYTHON, Language.TYPESCRIPT
-
-
-class CountingRun(ProcessRun):
-    """A real run that remembers what it started."""
-
-    def __init__(self, home: Path) -> None:
-        super().__init__(home=home, run_id="counting")
-        self.started: list[tuple[str, ...]] = []
-
-    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
-        self.started.append(command.argv)
-        return super().run(command, log=log, ending=ending)
-
-
-@pytest.fixture(scope="module")
-def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("home")
 
 
 @pytest.fixture

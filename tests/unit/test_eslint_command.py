@@ -11,20 +11,23 @@ from forge_dagster.ports import ToolRequest
 from forge_dagster.tools.fast.eslint import ADAPTER
 
 
-def test_old_releases_load_modules_as_node_does() -> None:
-    """ESLint 7 on Node 20.19 and later: v8-compile-cache takes every module for CommonJS."""
-    node = NodeProject(manager="npm", package={"scripts": {"lint": "eslint ."}}, dependencies=frozenset({"eslint"}))
-    request = ToolRequest(
+def asked(script: str, version: str) -> ToolRequest:
+    node = NodeProject(manager="npm", package={"scripts": {"lint": script}}, dependencies=frozenset({"eslint", "gts"}))
+    return ToolRequest(
         root=Path("/w"),
         project=Project(files=("index.js",), node=node),
         change=Change(repository="o/r"),
         policy=Policy(),
         environment=None,
         executable=Path("/w/node_modules/.bin/eslint"),
-        version="7.32.0",
+        version=version,
         report=Path("/r"),
     )
-    (command,) = ADAPTER.commands(request)
+
+
+def test_old_releases_load_modules_as_node_does() -> None:
+    """ESLint 7 on Node 20.19 and later: v8-compile-cache takes every module for CommonJS."""
+    (command,) = ADAPTER.commands(asked("eslint .", "7.32.0"))
     assert command.environment["DISABLE_V8_COMPILE_CACHE"] == "1"
 
 
@@ -39,16 +42,5 @@ def test_old_releases_load_modules_as_node_does() -> None:
     ],
 )
 def test_gts_says_which_files(script: str, targets: tuple[str, ...]) -> None:
-    node = NodeProject(manager="npm", package={"scripts": {"lint": script}}, dependencies=frozenset({"eslint", "gts"}))
-    request = ToolRequest(
-        root=Path("/w"),
-        project=Project(files=("index.js",), node=node),
-        change=Change(repository="o/r"),
-        policy=Policy(),
-        environment=None,
-        executable=Path("/w/node_modules/.bin/eslint"),
-        version="8.57.1",
-        report=Path("/r"),
-    )
-    (command,) = ADAPTER.commands(request)
+    (command,) = ADAPTER.commands(asked(script, "8.57.1"))
     assert command.argv[command.argv.index("--") + 1 :] == targets

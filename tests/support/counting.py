@@ -1,0 +1,25 @@
+"""A real run of processes that remembers what it started."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+from forge_dagster.ports import Command, ProcessResult
+from forge_dagster.workspace.processes import ProcessRun
+from forge_dagster.workspace.serving import Ending
+
+
+class CountingRun(ProcessRun):
+    """The adapter's own class, with a list of its commands."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(home=home, run_id="counting")
+        self.commands: list[Command] = []
+
+    @property
+    def started(self) -> list[tuple[str, ...]]:
+        """What was started, word by word."""
+        return [command.argv for command in self.commands]
+
+    def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
+        self.commands.append(command)
+        return super().run(command, log=log, ending=ending)
