@@ -211,18 +211,20 @@ class PythonInstaller:
                 raise NeedsBuilding(f"some of {', '.join(wanted)} has to be built", hint=_EACH)
         succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
 
-    def _add(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool) -> ProcessResult:
-        """From wheels where that does, and else with what has to be built."""
+    def _add(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool, reads: Sequence[Path] = ()
+    ) -> ProcessResult:
+        """From wheels where that does, and else with what has to be built (`wheels`: only where that does)."""
         if target not in self._built_in:
-            result = self._install_wheels(target, cwd, arguments, log)
+            result = self._install_wheels(target, cwd, arguments, log, reads=reads)
             if result.exit_code == 0 or result.ended != "exited" or wheels:
                 return result
-        return self._build_and_install(target, cwd, arguments, log)
+        return self._build_and_install(target, cwd, arguments, log, reads=reads)
 
     def install_locked(self, target: Path, lock: Path, log: Log) -> None:
-        """Fill `target` from a requirements file with hashes. Raises WorkspaceError."""
+        """Fill `target` from a requirements file with hashes; what has no wheel is built. Raises WorkspaceError."""
         arguments = ("--require-hashes", "--no-deps", "-r", str(lock))
-        succeeded(self._install_wheels(target, target, arguments, log, reads=(lock,)), "Forge's own tools")
+        succeeded(self._add(target, target, arguments, log, wheels=False, reads=(lock,)), "Forge's own tools")
 
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
         """Fill `target` with these requirements, from wheels only, so that nothing of them runs. Raises WorkspaceError."""

@@ -7,7 +7,7 @@ Undefended is Forge with one rule taken out: by a subclass that does what it for
 import io
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType
 
@@ -183,7 +183,9 @@ _POISON_CACHE = "open(os.path.join(os.environ['UV_CACHE_DIR'], 'poison'), 'w').c
 class _OneStep(PythonInstaller):
     """What is missing is installed as it comes, through the domain's cache."""
 
-    def _add(self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool) -> ProcessResult:
+    def _add(
+        self, target: Path, cwd: Path, arguments: tuple[str, ...], log: Log, *, wheels: bool, reads: Sequence[Path] = ()
+    ) -> ProcessResult:
         place = ("pip", "install", "--python", str(target / "bin/python"), *arguments)
         return self._uvs.uv(place, cwd, log=log, writes=(target,))
 

@@ -68,6 +68,19 @@ def test_where_something_was_built_nothing_comes_through_the_domains_cache(envir
     assert all("--only-binary" not in argv for argv in others)
 
 
+def test_one_of_forges_tools_without_a_wheel_is_built_apart_from_the_domains_cache(environment: Path, tmp_path: Path) -> None:
+    run = RecordedRun([], report=tmp_path, ended=FAILED)
+    lock = tmp_path / "tool.lock"
+    with pytest.raises(WorkspaceError):
+        PythonInstaller(tmp_path, run, domain="change").install_locked(environment, lock, lambda _: None)
+    assert [("--only-binary" in command.argv, lock in command.reads) for command in run.commands] == [
+        (True, True),
+        (False, True),
+    ]
+    assert [tmp_path / "cache/uv-change" in command.writes for command in run.commands] == [True, False]
+    assert all("--require-hashes" in command.argv for command in run.commands)
+
+
 @pytest.mark.parametrize(
     "line",
     ["-e ./x", " -e ./x", "\ufeff-e ./x", "a\r-e ./x", "a\n-e ./x", "a\f-e ./x", "a\u2028-e ./x", "a \\", "--index-url=x"],
