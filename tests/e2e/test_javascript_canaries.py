@@ -79,6 +79,10 @@ ODD: dict[str, tuple[str, Files]] = {
             "test/b.test.mjs": 'import test from "ava";\n\ntest("b", (t) => t.pass());\n',
         },
     ),
+    "uvu before 0.5, which keeps its tests to itself": (
+        "uvu",
+        {"package.json": CLEAN["uvu"]["package.json"].replace("0.5.6", "0.3.5")},
+    ),
     "mocha in several processes": (
         "mocha",
         {".mocharc.json": '{"parallel": true, "jobs": 2}\n', "test/b.spec.js": 'it("b", () => {});\n'},

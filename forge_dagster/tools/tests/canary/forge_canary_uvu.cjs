@@ -4,7 +4,8 @@
 "use strict";
 
 const fs = require("node:fs");
-const { createRequire } = require("node:module");
+const Module = require("node:module");
+const { createRequire } = Module;
 const path = require("node:path");
 
 const plant = () => {
@@ -30,12 +31,20 @@ const plant = () => {
   note(false);
 };
 
-// uvu keeps its tests in this global list, and goes through it once
+const planting = function* () {
+  if (this.length > 0) plant();
+  for (let index = 0; index < this.length; index += 1) yield this[index];
+};
+
+// uvu keeps its tests in a list, and goes through it once: this global one from 0.5 on, before that one of its own
 if (/[\\/](\.bin[\\/]uvu|uvu[\\/]bin\.js)$/.test(process.argv[1] ?? "")) {
-  globalThis.UVU_QUEUE = new (class extends Array {
-    *[Symbol.iterator]() {
-      if (this.length > 0) plant();
-      for (let index = 0; index < this.length; index += 1) yield this[index];
+  globalThis.UVU_QUEUE = Object.defineProperty([], Symbol.iterator, { value: planting });
+  const load = Module._load;
+  Module._load = function (...given) {
+    const loaded = load.apply(this, given);
+    if (Array.isArray(loaded?.QUEUE) && typeof loaded.exec === "function" && loaded.QUEUE[Symbol.iterator] !== planting) {
+      Object.defineProperty(loaded.QUEUE, Symbol.iterator, { value: planting });
     }
-  })();
+    return loaded;
+  };
 }
