@@ -50,7 +50,9 @@ class Job(StrEnum):
 class GateSpec:
     """A node of the graph. `local` gates also run in `forge check`, with no server.
 
-    `cost`: 1 seconds, 2 a minute, 3 minutes; of gates that may start, the cheaper go first. `advisory`: its failure blocks
+    `cost`: 1 seconds, 2 a minute, 3 minutes; of gates that may start, the cheaper go first. `share`: the part of scarce
+    processors that its tools get against others'; the gate that a stage ends with has more, and goes first of its cost, so that
+    nobody waits for less than the longest. `advisory`: its failure blocks
     nothing and its passing counts for nothing; what it finds may only ask for a person.
     """
 
@@ -62,6 +64,7 @@ class GateSpec:
     local: bool = False
     always_run: bool = False
     cost: int = 1
+    share: int = 1
     advisory: bool = False
 
 
@@ -76,13 +79,20 @@ _ANALYSIS = ("sast", "sca", "mutation", "architecture", "integrity")
 _BEFORE_VERDICT = (*_FAST, *_TESTS, *_ANALYSIS, "review", "build", "preview", "smoke")
 
 
-def _fast(name: str, description: str) -> GateSpec:
-    return GateSpec(name=name, stage=Stage.FAST, jobs=_WHOLE, local=True, description=description)
+def _fast(name: str, description: str, *, share: int = 1) -> GateSpec:
+    return GateSpec(name=name, stage=Stage.FAST, jobs=_WHOLE, local=True, share=share, description=description)
 
 
-def _tests(name: str, description: str, *, waits_for: tuple[str, ...] = _FAST, cost: int = 2) -> GateSpec:
+def _tests(name: str, description: str, *, waits_for: tuple[str, ...] = _FAST, cost: int = 2, share: int = 1) -> GateSpec:
     return GateSpec(
-        name=name, stage=Stage.TESTS, waits_for=waits_for, jobs=_WHOLE, local=True, cost=cost, description=description
+        name=name,
+        stage=Stage.TESTS,
+        waits_for=waits_for,
+        jobs=_WHOLE,
+        local=True,
+        cost=cost,
+        share=share,
+        description=description,
     )
 
 
@@ -110,9 +120,9 @@ def _analysis(
 GATES: tuple[GateSpec, ...] = (
     _fast("format", "Code is laid out as the repository's formatter wants it."),
     _fast("lint", "The repository's linter has nothing to say."),
-    _fast("types", "The repository's type checker accepts the code."),
+    _fast("types", "The repository's type checker accepts the code.", share=8),
     _fast("secrets", "No commit of the change adds a credential."),
-    _tests("unit", "Every unit test passes, and there are some."),
+    _tests("unit", "Every unit test passes, and there are some.", share=4),
     _tests("property", "Property-based tests hold, with a seed that is recorded."),
     _tests("integration", "Tests against real services pass, and the API keeps its OpenAPI contract.", cost=3),
     _tests("snapshot", "No snapshot is obsolete, unchecked or newly written by a test run.", waits_for=("unit",), cost=1),
@@ -204,7 +214,7 @@ def ready(specs: tuple[GateSpec, ...], outcomes: Mapping[str, Outcome], started:
             continue
         if spec.always_run or all(outcome is not None and outcome.lets_through for outcome in waits):
             due.append(spec)
-    return tuple(sorted(due, key=lambda spec: spec.cost))
+    return tuple(sorted(due, key=lambda spec: (spec.cost, -spec.share)))
 
 
 def blocked(specs: tuple[GateSpec, ...], outcomes: Mapping[str, Outcome]) -> dict[str, str]:

@@ -19,6 +19,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from forge_dagster.domain.graph import gate_spec
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.reach import loopback_ports
@@ -44,8 +45,6 @@ from forge_dagster.ports import (
 
 _LOG_LINE = 500
 """Characters of an output line that reach the log; a JSON report is one line of megabytes."""
-_SHARES = {"types": 8, "unit": 4}
-"""Gates that their stage ends with: the others fit in beside them, so that nobody waits for less than the longest."""
 _COMMAND_LINE = 4_000
 """Characters of a command that reach the log; the names of the files that a tool is given come last."""
 
@@ -182,8 +181,8 @@ def _execute(
     """Run `commands`, adding to `outputs`; the report of the first that crashed. Raises Interrupted."""
     for command in commands:
         context.log(f"{tool.name}$ {shlex.join(command.argv)}"[:_COMMAND_LINE])
-        share = _SHARES.get(tool.gate, 1)
-        ready = sight.given(replace(command, environment={**variables, **command.environment}, share=share))
+        environment = {**variables, **command.environment}
+        ready = sight.given(replace(command, environment=environment, share=gate_spec(tool.gate).share))
         result = context.run.run(ready, log=lambda line: context.log(f"{tool.name}| {line[:_LOG_LINE]}"))
         if result.ended == "interrupted":
             raise Interrupted(f"{tool.name} was interrupted", hint="start it again when you are ready")

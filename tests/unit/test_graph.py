@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forge_dagster.domain.graph import GATES, GateSpec, Job, blocked, gates_of, ready
+from forge_dagster.domain.graph import GATES, GateSpec, Job, blocked, gate_spec, gates_of, ready
 from forge_dagster.domain.outcomes import Outcome
 
 FINAL = st.sampled_from([Outcome.PASSED, Outcome.FAILED, Outcome.ERRORED, Outcome.SKIPPED])
@@ -61,3 +61,12 @@ def test_nothing_starts_behind_a_gate_that_did_not_let_through(outcome_of: dict[
 def test_a_chosen_gate_runs_without_what_was_left_out() -> None:
     coverage = tuple(spec for spec in GATES if spec.name == "coverage")
     assert ready(coverage, {}, frozenset()) == coverage
+
+
+def test_of_gates_that_cost_the_same_the_one_that_its_stage_ends_with_goes_first() -> None:
+    gates = gates_of(Job.CHANGE)
+    assert ready(gates, {}, frozenset())[0].name == "types"
+    passed = dict.fromkeys(("format", "lint", "types", "secrets"), Outcome.PASSED)
+    due = ready(gates, passed, frozenset(passed))
+    assert [spec.cost for spec in due] == sorted(spec.cost for spec in due), "cheap before dear"
+    assert next(spec.name for spec in due if spec.cost == gate_spec("unit").cost) == "unit"
