@@ -135,6 +135,7 @@ class _Starting:
             timeout_s=_FOREVER_S,
             output_limit=_KEPT,
             reads=self.reads,
+            writes=(service.folder,),
             listens=(service.port,),
             reaches=tuple(port for port in loopback_ports(variables) if port != service.port),
         )
@@ -174,7 +175,12 @@ class _Starting:
         self.log(f"{service.name} setup$ {said}")
         filled = tuple(service.filled(part) for part in argv)
         command = Command(
-            argv=filled, cwd=self.root, environment=variables, reads=self.reads, reaches=loopback_ports(variables)
+            argv=filled,
+            cwd=self.root,
+            environment=variables,
+            reads=self.reads,
+            writes=(service.folder,),
+            reaches=loopback_ports(variables),
         )
         done = self.run.run(command, log=self._log(service))
         if done.ended == "interrupted":

@@ -14,12 +14,9 @@ class CountingRun(ProcessRun):
     def __init__(self, home: Path) -> None:
         super().__init__(home=home, run_id="counting")
         self.commands: list[Command] = []
-
-    @property
-    def started(self) -> list[tuple[str, ...]]:
-        """What was started, word by word."""
-        return [command.argv for command in self.commands]
+        self.started: list[tuple[str, ...]] = []
 
     def run(self, command: Command, *, log: Callable[[str], None] | None = None, ending: Ending | None = None) -> ProcessResult:
         self.commands.append(command)
+        self.started.append(command.argv)
         return super().run(command, log=log, ending=ending)
