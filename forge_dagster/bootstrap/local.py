@@ -50,13 +50,7 @@ def local_check(
     from forge_dagster.workspace.processes import ProcessRun, SystemClock
     from forge_dagster.workspace.services import LocalServices
 
-    home = home_folder(home)
-    try:
-        home.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise WorkspaceError(
-            f"cannot make {home}: {error.strerror or error}", hint="set FORGE_HOME to a writable folder"
-        ) from error
+    home = _made_home(home)
     settings, secrets = load_settings(home), redactor(home)
     run = ProcessRun(home=home, run_id=f"check-{os.getpid()}", redaction=secrets, sandbox=settings.sandbox)
     if fresh:
@@ -100,6 +94,17 @@ def local_check(
             )
     finally:
         run.stop()
+
+
+def _made_home(given: Path | None) -> Path:
+    home = home_folder(given)
+    try:
+        home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise WorkspaceError(
+            f"cannot make {home}: {error.strerror or error}", hint="set FORGE_HOME to a writable folder"
+        ) from error
+    return home
 
 
 def _load(specs: tuple[GateSpec, ...]) -> None:

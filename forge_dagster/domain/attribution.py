@@ -24,7 +24,7 @@ NO_TESTS = "no-tests"
 """Rule of a suite in which nothing runs: demanded of every tree, whatever the base is like."""
 
 NOT_KEPT = 3
-"""From so many times on that a base breaks a rule of a tool that nobody chose, it is taken for none of the repository's."""
+"""From so many times on that a base breaks a rule of style that nobody chose, it is taken for none of the repository's."""
 
 IMPOSED = "which nobody here chose"
 """What every reason says that tells of such a tool."""
@@ -202,11 +202,11 @@ def _tests(flaky: Sequence[Finding]) -> str:
     return ", ".join(names[:_NAMED]) + more
 
 
-def softened(finding: Finding, base: Baseline) -> Finding:
+def softened(finding: Finding, broken: Mapping[str, int]) -> Finding:
     """An error of a tool that nobody chose: a warning, where the base has it too, or breaks that rule time and again: then the
-    rule is none of the repository's, and nobody wants it mended.
+    rule is none of the repository's, and nobody wants it mended. `broken`: rule -> times, of rules that may be so.
     """
-    not_theirs = base.rules.get(finding.rule, 0) >= NOT_KEPT
+    not_theirs = broken.get(finding.rule, 0) >= NOT_KEPT
     if finding.severity is Severity.ERROR and (finding.attribution is Attribution.PREEXISTING or not_theirs):
         return finding.model_copy(update={"severity": Severity.WARNING})
     return finding

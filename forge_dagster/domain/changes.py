@@ -56,6 +56,8 @@ class Change(_Value):
     base_sha: str | None = None
     head_sha: str | None = None
     files: tuple[ChangedFile, ...] = ()
+    folder: str = ""
+    """The folder of the repository that is looked at, to which all paths are relative; "": the whole of it."""
     identity: Identity = Identity()
 
     @property

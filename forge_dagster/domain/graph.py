@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 
 from forge_dagster.domain.outcomes import Outcome
 
@@ -79,43 +80,33 @@ _ANALYSIS = ("sast", "sca", "mutation", "architecture", "integrity")
 _BEFORE_VERDICT = (*_FAST, *_TESTS, *_ANALYSIS, "review", "build", "preview", "smoke")
 
 
-def _fast(name: str, description: str, *, share: int = 1) -> GateSpec:
-    return GateSpec(name=name, stage=Stage.FAST, jobs=_WHOLE, local=True, share=share, description=description)
-
-
-def _tests(name: str, description: str, *, waits_for: tuple[str, ...] = _FAST, cost: int = 2, share: int = 1) -> GateSpec:
-    return GateSpec(
-        name=name,
-        stage=Stage.TESTS,
-        waits_for=waits_for,
-        jobs=_WHOLE,
-        local=True,
-        cost=cost,
-        share=share,
-        description=description,
-    )
-
-
-def _analysis(
+def _local(
+    stage: Stage,
     name: str,
     description: str,
     *,
     waits_for: tuple[str, ...] = _FAST,
     jobs: frozenset[Job] = _WHOLE,
     cost: int = 1,
+    share: int = 1,
     advisory: bool = False,
 ) -> GateSpec:
     return GateSpec(
         name=name,
-        stage=Stage.ANALYSIS,
+        stage=stage,
         waits_for=waits_for,
         jobs=jobs,
         local=True,
         cost=cost,
+        share=share,
         advisory=advisory,
         description=description,
     )
 
+
+_fast = partial(_local, Stage.FAST, waits_for=())
+_tests = partial(_local, Stage.TESTS, cost=2)
+_analysis = partial(_local, Stage.ANALYSIS)
 
 GATES: tuple[GateSpec, ...] = (
     _fast("format", "Code is laid out as the repository's formatter wants it."),

@@ -48,6 +48,10 @@ _NO_TASTE = frozenset({"unit", "secrets", "sca"})
 """Gates whose default tools report facts, which hold whatever a repository chose: a failed test, a secret, a known flaw."""
 _OF_TASTE = frozenset({"format", "lint", "types"})
 """Gates that a repository may configure so that their tools leave everything out."""
+_OF_STYLE = frozenset({"format", "types"})
+"""Gates whose default tools ask for a way of writing: what the base does otherwise throughout, a change may do as well. What a
+linter or a scanner says of new code is a fault, however many of its kind there are.
+"""
 _EVERYTHING = Selection()
 
 
@@ -67,25 +71,18 @@ def attributed(
     folders = _folders(context, choice)
     problem = ""
     unchosen = _is_imposed(context, choice)
-    if (to_compare(_errors(report)) or unchosen) and not getattr(choice.tool, "attributes_itself", False):
+    open_ones = to_compare(_errors(report))
+    if not getattr(choice.tool, "attributes_itself", False):
+        reason = ""
         if context.base is not None and context.change.base_sha is not None:
-            base = _Base(context=context, choice=choice, version=examined.run.version, selection=selection).known(ask)
-            problem = base.problem
-            findings = compared(report.findings, base, change=context.change, folders=folders)
-            if unchosen:
-                findings = tuple(softened(finding, base) for finding in findings)
-            report = replace(report, findings=findings)
-            if not _errors(report) and report.examined > 0:
-                reason = f"Forge's default {choice.tool.name}, {IMPOSED}; the change breaks no rule that the base keeps"
-                return _settled(examined, report, Outcome.PASSED, reason)
-        elif unchosen and report.examined > 0:
-            findings, reason = imposed(report.findings, tool=choice.tool.name)
-            return _settled(examined, replace(report, findings=findings), Outcome.PASSED, reason)
-        elif context.gate == "secrets" and context.change.base_sha is None and not context.change.files:
-            findings, reason = fixtures(report.findings)
-            report = replace(report, findings=findings)
-            if not _errors(report) and report.examined > 0:
-                return _settled(examined, report, Outcome.PASSED, reason)
+            if open_ones or (unchosen and choice.tool.gate in _OF_STYLE):
+                base = _Base(context=context, choice=choice, version=examined.run.version, selection=selection).known(ask)
+                problem = base.problem
+                report, reason = _against(base, context, choice, report, folders)
+        elif open_ones:
+            report, reason = _by_itself(context, choice, report)
+        if reason and not _errors(report) and report.examined > 0:
+            return _settled(examined, report, Outcome.PASSED, reason)
     conclusion = conclude(
         _errors(report),
         reason=report.reason,
@@ -96,6 +93,29 @@ def attributed(
     if problem:
         reason = f"{reason}; the base could not be compared with: {problem}".removeprefix("; ")
     return _settled(examined, report, conclusion.outcome, reason)
+
+
+def _against(
+    base: Baseline, context: GateContext, choice: Choice, report: ToolReport, folders: tuple[str, ...]
+) -> tuple[ToolReport, str]:
+    """The report with its errors attributed, and why it passes where none is left."""
+    findings = compared(report.findings, base, change=context.change, folders=folders)
+    if not _is_imposed(context, choice):
+        return replace(report, findings=findings), ""
+    rules = base.rules if choice.tool.gate in _OF_STYLE else {}
+    reason = f"Forge's default {choice.tool.name}, {IMPOSED}; the change breaks no rule that the base keeps"
+    return replace(report, findings=tuple(softened(finding, rules) for finding in findings)), reason
+
+
+def _by_itself(context: GateContext, choice: Choice, report: ToolReport) -> tuple[ToolReport, str]:
+    """The report where there is no base, and why it passes where no error is left."""
+    if _is_imposed(context, choice) and report.examined > 0:
+        findings, reason = imposed(report.findings, tool=choice.tool.name)
+    elif context.gate == "secrets" and context.change.base_sha is None and not context.change.files:
+        findings, reason = fixtures(report.findings)
+    else:
+        return report, ""
+    return replace(report, findings=findings), reason
 
 
 def _as_before(context: GateContext, choice: Choice, examined: Examined, ask: Ask, selection: Selection) -> Examined:

@@ -138,6 +138,7 @@ def _work_tree(repository: GitRepository, place: _Place, prefix: str, base_sha: 
             base_sha=base_sha,
             head_sha=place.head if base_sha is None or not changed else None,
             files=changed,
+            folder=prefix,
         ),
         project=detect(root, files).allowing(policy.project.install_scripts),
         policy=policy,
@@ -197,7 +198,7 @@ def _commit(
     policy = read_policy(repository.read(source, f"{prefix}/{POLICY_FILE}".lstrip("/")), where=f"at {source[:12]}")
     return Checkout(
         root=root,
-        change=Change(repository=place.top.name, base_sha=base_sha, head_sha=head, files=changed),
+        change=Change(repository=place.top.name, base_sha=base_sha, head_sha=head, files=changed, folder=prefix),
         project=detect(root, existing(root, files)).allowing(policy.project.install_scripts),
         policy=policy,
         tested_tree=tree.tree(head),

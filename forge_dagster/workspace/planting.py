@@ -47,6 +47,7 @@ def changed_copy(checkout: Checkout, files: Mapping[str, str], *, run: Run, pare
                 base_sha=sha,
                 head_sha=commit,
                 files=here.changed_files(sha, commit, relative=True),
+                folder=prefix.rstrip("/"),
             ),
             project=detect(root, existing(root, listed)).allowing(checkout.policy.project.install_scripts),
             policy=checkout.policy,

@@ -44,6 +44,14 @@ def test_a_failed_test_is_named_and_the_canary_is_not(bench: GateBench, tool: st
     assert not any(_CANARY.search(finding.message) for finding in result.findings)
 
 
+def test_a_file_without_tests_is_told_though_the_canary_is_in_it(bench: GateBench) -> None:
+    empty = 'const test = require("ava");\n\nconsole.log(typeof test);\n'
+    bench.plant(CLEAN["ava"], {"test/z.test.js": empty})
+    result = bench.examine("unit")
+    assert result.outcome is Outcome.FAILED, result.reason
+    assert [(finding.rule, finding.file) for finding in result.findings] == [("collection-error", "test/z.test.js")]
+
+
 ODD: dict[str, tuple[str, Files]] = {
     "vitest that ends with the first failure": (
         "vitest",

@@ -14,16 +14,13 @@ from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.planted.proofs import Proof
 from forge_dagster.domain.results import GateResult, gate_result
-from forge_dagster.domain.settings import Settings
 from forge_dagster.errors import UsageError
 from forge_dagster.ports import Gate, GateContext
-from forge_dagster.usecases.check import LocalCheck
 from forge_dagster.usecases.prove_gates import Proving, prove_gates, wanted_gates
-from forge_dagster.workspace.checkout import local_checkout
 from forge_dagster.workspace.processes import ProcessRun
-from tests.fakes.machine import NoEnvironments, StillClock
 from tests.support.advisories import mirror
 from tests.support.forge_command import ForgeCommand
+from tests.support.proving import bare_check
 from tests.support.repositories import TestRepository
 
 ROOT = Path(__file__).parents[2]
@@ -89,17 +86,7 @@ def run(tmp_path: Path) -> Iterator[ProcessRun]:
 def proving(sample: TestRepository, run: ProcessRun, tmp_path: Path, **bodies: Callable[[GateContext], GateResult]) -> Proving:
     gates: dict[str, Gate] = {name: FakeGate(name, bodies.get(name, honest)) for name in registry.gates()}
     copies = tmp_path / "copies"
-    work = LocalCheck(
-        checkout=local_checkout(sample.path, "HEAD", "HEAD", run),
-        specs=(),
-        gates=gates,
-        environments=NoEnvironments(),
-        run=run,
-        clock=StillClock(),
-        scratch=tmp_path / "scratch",
-        workers=4,
-        settings=Settings(home=tmp_path / "home"),
-    )
+    work = bare_check(sample, gates, run, tmp_path)
     return Proving(work=work, tools=registry.tools(), parent=copies)
 
 

@@ -19,15 +19,13 @@ from forge_dagster.domain.planted.proofs import Proof
 from forge_dagster.domain.planted.releases import RELEASED
 from forge_dagster.domain.policy import policy_digest
 from forge_dagster.domain.results import GateResult, gate_result
-from forge_dagster.domain.settings import Settings
 from forge_dagster.ports import Checkout, Environments, Gate, GateContext, Platform, Services
-from forge_dagster.usecases.check import LocalCheck
 from forge_dagster.usecases.prove_gates import Proving, prove_gates
 from forge_dagster.usecases.prove_nightly import prove_nightly
 from forge_dagster.workspace.checkout import local_checkout
 from forge_dagster.workspace.processes import ProcessRun
-from tests.fakes.machine import NoEnvironments, StillClock
 from tests.support.forge_command import ForgeCommand
+from tests.support.proving import bare_check
 from tests.support.repositories import TestRepository
 
 pytestmark = pytest.mark.xdist_group("prove-releases")
@@ -99,18 +97,7 @@ def proofs(
     files = {"build": "pyproject.toml", "preview": "serve.py", "smoke": "serve.py"}
     gates: dict[str, Gate] = {name: FakeGate(name, files[name], told[name]) for name in RELEASED}
     platforms: Any = {"local": platform}
-    work = LocalCheck(
-        checkout=local_checkout(service.path, "HEAD", "HEAD", run),
-        specs=(),
-        gates=gates,
-        environments=NoEnvironments(),
-        run=run,
-        clock=StillClock(),
-        scratch=tmp_path / "scratch",
-        workers=4,
-        platforms=platforms,
-        settings=Settings(home=tmp_path / "home"),
-    )
+    work = bare_check(service, gates, run, tmp_path, platforms=platforms)
     proving = Proving(work=work, tools=registry.tools(), parent=tmp_path / "copies", only=RELEASED)
     return {one.gate: one.proof for one in prove_gates(proving)}
 

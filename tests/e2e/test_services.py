@@ -139,6 +139,17 @@ def test_every_service_sees_the_addresses_of_all(place: Place) -> None:
         assert (place.root / "seen").read_text() == f"{given['SECOND_URL']} at {given['FIRST_URL'].rsplit(':', 1)[-1]}"
 
 
+def test_a_service_keeps_its_data_in_a_folder_that_only_it_sees(place: Place) -> None:
+    keeps = f"import os, sys\nopen(os.path.join(sys.argv[1], 'data'), 'w').write(str(os.listdir('..')))\n{SERVER}"
+    (place.root / "keeps.py").write_text(keeps)
+    command = (sys.executable, "keeps.py", "{folder}")
+    first = ServiceSection.model_validate({"command": command, "setup": [["sh", "-c", "cp {folder}/data {folder}/more"]]})
+    blind = ServiceSection.model_validate({"command": command, "setup": [["sh", "-c", "! ls {folder}/../first"]]})
+    with place.started(first=first, second=blind):
+        assert (place.folder / "first/more").read_text() == (place.folder / "second/data").read_text()
+    assert not list(place.root.glob("data"))
+
+
 def test_a_path_has_to_answer_well(place: Place) -> None:
     section = ServiceSection(command=(sys.executable, "-m", "http.server", "{port}", "--bind", "127.0.0.1"), ready="/health")
     (place.root / "health").write_text("ok")

@@ -130,8 +130,9 @@ def test_what_a_tool_that_nobody_chose_says_of_the_base_too_is_a_warning(world: 
     assert [f.severity for f in both.report.findings] == [Severity.WARNING, Severity.ERROR]
 
 
-def test_a_rule_of_a_tool_that_nobody_chose_is_not_imposed_where_the_base_breaks_it_time_and_again(world: World) -> None:
-    imposed = Linter(because=None)
+@pytest.mark.parametrize("gate", ["format", "types"])
+def test_a_style_that_nobody_chose_is_not_imposed_where_the_base_is_otherwise_throughout(world: World, gate: str) -> None:
+    imposed = Linter(because=None, gate=gate)
     broken = [fault(f"line {number}", line=number) for number in range(1, 4)]
     world.answer = lambda: said(*broken)
     found = world.attribute(said(fault("new", attribution=NEW)), tool=imposed)
@@ -144,11 +145,21 @@ def test_a_rule_of_a_tool_that_nobody_chose_is_not_imposed_where_the_base_breaks
     assert world.attribute(said(fault("new", rule="X9", attribution=NEW)), tool=imposed).run.outcome is Outcome.FAILED
 
 
-def test_a_rule_that_the_base_breaks_seldom_or_of_a_chosen_tool_holds(world: World) -> None:
-    world.answer = lambda: said(fault("line 1"), fault("line 2"))
-    assert world.attribute(said(fault("new", attribution=NEW)), tool=Linter(because=None)).run.outcome is Outcome.FAILED
+@pytest.mark.parametrize("gate", ["lint", "sast", "architecture"])
+def test_a_fault_is_one_however_many_of_its_kind_the_base_has(world: World, gate: str) -> None:
     world.answer = lambda: said(*(fault(f"line {number}") for number in range(9)))
-    chosen = Linter(name="chosen")
+    for label in (NEW, UNKNOWN):
+        found = world.attribute(said(fault("new", attribution=label)), tool=Linter(because=None, gate=gate), gate=gate)
+        assert (found.run.outcome, labels(found)) == (Outcome.FAILED, [NEW])
+        assert found.report.findings[0].severity is Severity.ERROR
+
+
+def test_a_style_that_the_base_breaks_seldom_or_of_a_chosen_tool_holds(world: World) -> None:
+    world.answer = lambda: said(fault("line 1"), fault("line 2"))
+    default = Linter(because=None, gate="format")
+    assert world.attribute(said(fault("new", attribution=NEW)), tool=default).run.outcome is Outcome.FAILED
+    world.answer = lambda: said(*(fault(f"line {number}") for number in range(9)))
+    chosen = Linter(name="chosen", gate="format")
     assert world.attribute(said(fault("new", attribution=NEW)), tool=chosen).run.outcome is Outcome.FAILED
 
 

@@ -1,10 +1,12 @@
 """What the scanners for secrets have in common: where to look, and a finding that never shows what was found."""
 
+import posixpath
 import re
 from dataclasses import dataclass
 
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Attribution, Category
+from forge_dagster.domain.plain_text import one_line
 from forge_dagster.ports import ToolRequest
 
 _SHA = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
@@ -35,6 +37,19 @@ def scope(request: ToolRequest) -> Scope:
         touched = tuple(sorted(set(change.paths) & set(files)))
         return Scope(commits=(base, "HEAD"), files=touched or files)
     return Scope(commits=(base, head), files=()) if _SHA.fullmatch(head) else Scope(commits=None, files=files)
+
+
+def from_folder(request: ToolRequest, path: str) -> str:
+    """A path that a scanner of commits tells from the repository's top, from the folder that is looked at: "../" where it lies
+    outside of it.
+    """
+    folder = request.change.folder
+    return posixpath.relpath(posixpath.join("/", path), posixpath.join("/", folder)) if folder else path
+
+
+def outside(path: str) -> str:
+    """Words for a place that no path of the folder that is looked at can tell; "" within it."""
+    return f" in {one_line(path, 300)}, outside of the folder that is checked" if path.startswith("../") else ""
 
 
 def leak(tool: str, *, rule: str, description: str, file: str, line: int | None, column: int | None, commit: str) -> Finding:

@@ -17,7 +17,7 @@ from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.evidence import hook_sign
-from forge_dagster.tools.fast.credentials import leak, scope
+from forge_dagster.tools.fast.credentials import from_folder, leak, outside, scope
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_list, place, position, report, text
 
 LEAKS = 77
@@ -110,14 +110,15 @@ class Gitleaks(BaseModel):
         entries = json_list(output.reports.get(name, b""), f"gitleaks' report {name}")
         if bool(entries) != (code == LEAKS):
             raise Unreadable(f"gitleaks ended with {code} and reported {len(entries)} leaks")
-        return [self._finding(request, entry) for entry in entries]
+        return [self._finding(request, entry, of_commits=name == COMMITS) for entry in entries]
 
-    def _finding(self, request: ToolRequest, entry: dict[str, Any]) -> Finding:
+    def _finding(self, request: ToolRequest, entry: dict[str, Any], *, of_commits: bool) -> Finding:
+        path = from_folder(request, str(entry["File"])) if of_commits else str(entry["File"])
         return leak(
             self.name,
             rule=str(entry["RuleID"]),
-            description=str(entry.get("Description") or entry["RuleID"]),
-            file=place(request, str(entry["File"])),
+            description=str(entry.get("Description") or entry["RuleID"]).rstrip(".") + outside(path),
+            file=place(request, path),
             line=position(entry.get("StartLine")),
             column=position(entry.get("StartColumn")),
             commit=str(entry.get("Commit") or ""),

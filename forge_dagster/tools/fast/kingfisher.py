@@ -21,7 +21,7 @@ from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.evidence import hook_sign
-from forge_dagster.tools.fast.credentials import leak, scope
+from forge_dagster.tools.fast.credentials import from_folder, leak, outside, scope
 from forge_dagster.tools.reading import Unreadable, careful, complaint, counted, json_object, place, position, report, text
 
 COMMITS = "commits.json"
@@ -62,7 +62,9 @@ class Kingfisher(BaseModel):
         commands = []
         if where.commits is not None:
             base, head = where.commits
-            commands.append(self._command(request, COMMITS, ".", "--since-commit", base, "--branch", head))
+            # of a folder it would not see that it lies in a repository
+            top = "/".join(".." for part in request.change.folder.split("/") if part) or "."
+            commands.append(self._command(request, COMMITS, top, "--since-commit", base, "--branch", head))
         if where.files:
             names = [f"./{name}" for name in where.files]
             if where.files == request.project.files or len(names) > _ARGUMENTS_LIMIT:
@@ -84,11 +86,11 @@ class Kingfisher(BaseModel):
         if asked is None:
             return ()
         commands = []
-        for entry in _placed(outputs)[:_BLAMED]:
-            line, file = entry["finding"]["line"], inside(request.root, str(entry["finding"]["path"]))
+        for entry in _placed(request, outputs)[:_BLAMED]:
+            line, file = entry["finding"]["line"], str(entry["finding"]["path"])
             end = f"+{_KEY_LINES}" if _SEVERAL_LINES.search(str(entry["rule"])) else str(line)
             span = f"{asked[0]}..{_commit(entry)}" if _commit(entry) else f"^{asked[0]}"
-            argv = ("git", "blame", "--incremental", "-L", f"{line},{end}", span, "--", file or ".")
+            argv = ("git", "blame", "--incremental", "-L", f"{line},{end}", span, "--", inside(request.root, file) or file)
             commands.append(Command(argv=argv, cwd=request.root, timeout_s=request.timeout_s))
         return commands
 
@@ -106,7 +108,7 @@ class Kingfisher(BaseModel):
             if code not in (0, 200, 205):
                 raise Unreadable(f"kingfisher ended with {code}: {complaint(output)}")
             data = json_object(output.reports.get(name, b""), f"kingfisher's report {name}")
-            entries = data["findings"]
+            entries = _entries(request, name, data)
             if bool(entries) != (code != 0):
                 raise Unreadable(f"kingfisher ended with {code} and reported {len(entries)} findings")
             for entry in entries:
@@ -121,10 +123,12 @@ class Kingfisher(BaseModel):
 
     def _finding(self, request: ToolRequest, entry: dict[str, Any], *, in_base: bool) -> Finding:
         rule, found = entry["rule"], entry["finding"]
+        _said, _path = str(rule.get("description") or rule.get("title") or rule["id"]), str(found["path"])
         return leak(
             self.name,
             rule=str(rule["id"]),
-            description=str(rule.get("description") or rule.get("title") or rule["id"]),
+            description=str(rule.get("description") or rule.get("title") or rule["id"]).rstrip(".")
+            + outside(str(found["path"])),
             file=place(request, str(found["path"])),
             line=position(found.get("line")),
             column=found["column_start"] + 1 if isinstance(found.get("column_start"), int) else None,
@@ -136,12 +140,21 @@ def _commit(entry: dict[str, Any]) -> str:
     return str(((entry["finding"].get("git_metadata") or {}).get("commit") or {}).get("id") or "")
 
 
-def _placed(outputs: Sequence[ToolOutput]) -> list[dict[str, Any]]:
+def _entries(request: ToolRequest, name: str, data: dict[str, Any]) -> list[dict[str, Any]]:
+    """The findings of a report. Paths in commits are relative to the repository's top, whatever folder is looked at."""
+    entries: list[dict[str, Any]] = data["findings"]
+    if name != COMMITS or not request.change.folder:
+        return entries
+    told = ((entry, entry["finding"]) for entry in entries)
+    return [{**entry, "finding": {**found, "path": from_folder(request, str(found["path"]))}} for entry, found in told]
+
+
+def _placed(request: ToolRequest, outputs: Sequence[ToolOutput]) -> list[dict[str, Any]]:
     """The findings of all reports, in order; none where one cannot be read or has no place."""
     try:
         written = outputs[-1].reports
-        contents = [written[name] for name in (COMMITS, TREE) if name in written]
-        entries = [entry for content in contents for entry in json_object(content, "kingfisher's report")["findings"]]
+        contents = {name: json_object(written[name], "kingfisher's report") for name in (COMMITS, TREE) if name in written}
+        entries = [entry for name, data in contents.items() for entry in _entries(request, name, data)]
         shas = [_commit(entry) for entry in entries]
         complete = all(position(entry["finding"]["line"]) is not None for entry in entries)
         plain = all(re.fullmatch(r"(?:[0-9a-f]{40}|[0-9a-f]{64})?", sha) for sha in shas)
