@@ -108,6 +108,9 @@ class CgiProcess:
             except ValueError as error:
                 raise WorkspaceError(f"{self._argv[0]} sent an endless header") from error
             if not line:
+                await asyncio.wait(
+                    (self._tasks[1],), timeout=_TERMINATE_S
+                )  # its words come by another pipe, and may be on the way
                 raise WorkspaceError(f"{' '.join(self._argv[:2])} ended without an answer: {self.complaint or 'no message'}")
             text = line.decode("latin-1").strip()
             if not text:

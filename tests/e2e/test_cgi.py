@@ -68,6 +68,7 @@ def test_bodies_stream_both_ways(tmp_path: Path) -> None:
     ("script", "told"),
     [
         ("import sys; sys.stderr.write('no such repository'); sys.exit(1)", "no such repository"),
+        ("import os; os.close(1); import asyncio, http.server; os.write(2, b'no such repository')", "no such repository"),
         ("print('x' * 1_000_000)", "endless header"),
     ],
 )
