@@ -1,5 +1,6 @@
 """The sandbox made of containers, where an engine runs on this machine (DOCKER_HOST names another socket)."""
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -22,12 +23,31 @@ def _answers(engine: str) -> bool:
         return False
 
 
+def _refusal(settings: SandboxSettings, folder: Path) -> str:
+    """Why no program runs in a container here; empty where one does."""
+    folder.mkdir()
+    try:
+        ProcessRun(home=folder / "home", run_id="x", sandbox=settings).run(Command(argv=("true",), cwd=folder))
+    except WorkspaceError as error:
+        return str(error)
+    return ""
+
+
 @pytest.fixture
-def settings() -> SandboxSettings:
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SandboxSettings:
+    """An engine that runs containers here. crun refuses where both versions of cgroups are mounted; runc does not."""
     engine = next((name for name in ("docker", "podman") if _answers(name)), None)
     if engine is None:
         pytest.skip("no container engine answers on this machine")
-    return SandboxSettings.model_validate({"kind": "container", "engine": engine})
+    settings = SandboxSettings.model_validate({"kind": "container", "engine": engine})
+    refusal = _refusal(settings, tmp_path / "first")
+    if refusal and engine == "podman" and shutil.which("runc"):
+        (tmp_path / "containers.conf").write_text('[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\n')
+        monkeypatch.setenv("CONTAINERS_CONF", str(tmp_path / "containers.conf"))
+        refusal = _refusal(settings, tmp_path / "second")
+    if refusal:
+        pytest.skip(f"{engine} runs no container here, and Forge refuses: {refusal}")
+    return settings
 
 
 def test_nothing_gets_out(settings: SandboxSettings, tmp_path: Path) -> None:

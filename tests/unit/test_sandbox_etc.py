@@ -36,6 +36,7 @@ def test_it_holds_what_programs_need_and_nothing_of_this_machine(system: Path, t
     assert not (etc / "shadow").exists()
     assert not (etc / "npmrc").exists()
     assert "neighbour" not in (etc / "hosts").read_text()
+    assert {"hosts", "hostname", "resolv.conf"} <= set(os.listdir(etc)), "an engine of containers mounts its own on them"  # noqa: PTH208
     assert (etc / "passwd").read_text().splitlines()[1].startswith("forge:x:1000:1000:")
 
 

@@ -34,6 +34,8 @@ _ENGINE_VARIABLES = (
     "PATH", "HOME", "XDG_RUNTIME_DIR", "DOCKER_HOST", "DOCKER_CONFIG", "DOCKER_CONTEXT", "CONTAINER_HOST", "CONTAINERS_CONF",
 )  # fmt: skip
 """What an engine's client reads to find the engine; Forge's own, never a change's."""
+_OTHER_RUNTIME = 'crun wants one version of cgroups: install runc, and set runtime = "runc" in [engine] of containers.conf'
+_PID_MAX = Path("/proc/sys/kernel/pid_max")
 _ENGINE_SPEAKS = ("docker: ", "Error: ", "Error response", "permission denied", "Cannot connect")
 
 
@@ -53,7 +55,8 @@ class _Contained(Enclosed):
         if result.exit_code in (_NOT_STARTED, 126, 127) and said.startswith(_ENGINE_SPEAKS):
             if "no such file or directory" in said.lower() or "executable file not found" in said.lower():
                 return replace(result, ended="missing", exit_code=None)
-            hint = f"is {Path(self.engine).name} running, and may it be used?"
+            name = Path(self.engine).name
+            hint = _OTHER_RUNTIME if "hybrid mode" in said else f"is {name} running, and may it be used?"
             raise WorkspaceError(f"the sandbox could not be made: {said.splitlines()[0]}", hint=hint)
         if result.exit_code - 128 in FATAL:
             return replace(result, exit_code=128 - result.exit_code)
@@ -95,7 +98,7 @@ def contained(plan: Plan, stack: contextlib.ExitStack, *, folder: Path, number: 
 def _limits(plan: Plan) -> list[str]:
     settings, owner = plan.settings, plan.command.cwd.stat()
     memory, files = str(memory_limit(settings)), settings.file_mib * 2**20
-    handles, own = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_NOFILE, resource.RLIMIT_NPROC))
+    handles, own = resource.getrlimit(resource.RLIMIT_NOFILE)[1], _most_processes()
     options = [
         "--rm", "--pull=never", "--network=none", "--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges",
         "--ipc=private", "--hostname=sandbox", f"--user={owner.st_uid}:{owner.st_gid}", f"--memory={memory}",
@@ -108,6 +111,12 @@ def _limits(plan: Plan) -> list[str]:
     if settings.engine == "podman" and os.geteuid() != 0:
         options.append("--userns=keep-id")
     return options
+
+
+def _most_processes() -> int:
+    """What Forge may have itself, and no more than the kernel counts to: Podman allows itself no more to give."""
+    own, counted = resource.getrlimit(resource.RLIMIT_NPROC)[1], int(_PID_MAX.read_text(encoding="ascii"))
+    return counted if own == resource.RLIM_INFINITY else min(own, counted)
 
 
 def _binds(plan: Plan, own: Path) -> list[str]:

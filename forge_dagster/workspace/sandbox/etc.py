@@ -22,6 +22,8 @@ _ETC = (
 """What programs need of /etc, and nothing that says who uses this machine or what for."""
 _NETWORK_ETC = ("pip.conf", "npmrc", "uv")
 """What tells package managers of this machine's registries."""
+_MADE_UP = 2
+"""Counted up when what is made up here changes: a folder of before then is another."""
 _UNUSED_S = 7 * 24 * 3600.0
 """After this a folder that is no longer the system's is removed: no run that still shows it lasts as long."""
 
@@ -33,7 +35,7 @@ def kept_etc(folder: Path, *, uid: int, gid: int, network: bool, system: Path = 
     """
     names = (*_ETC, *(_NETWORK_ETC if network else ()))
     stamps = "\n".join(stamp for name in names for stamp in _stamps(system / name))
-    digest = hashlib.sha256(f"{uid} {gid}\n{stamps}".encode("utf-8", "surrogateescape")).hexdigest()[:20]
+    digest = hashlib.sha256(f"{_MADE_UP} {uid} {gid}\n{stamps}".encode("utf-8", "surrogateescape")).hexdigest()[:20]
     kept = folder / f"etc-{digest}"
     if kept.is_dir():
         with contextlib.suppress(OSError):
@@ -55,6 +57,7 @@ def kept_etc(folder: Path, *, uid: int, gid: int, network: bool, system: Path = 
 
 
 def _fill(folder: Path, names: tuple[str, ...], system: Path, *, uid: int, gid: int) -> None:
+    """Write the folder. An engine mounts its own `hosts`, `hostname` and `resolv.conf`, on files that must be there."""
     for name in names:
         _copy_public(system / name, folder / name)
     user = "" if uid == 0 else f"forge:x:{uid}:{gid}:Forge:/tmp/home:/bin/sh\n"
@@ -64,6 +67,8 @@ def _fill(folder: Path, names: tuple[str, ...], system: Path, *, uid: int, gid: 
     (folder / "hosts").write_text("127.0.0.1 localhost sandbox\n::1 localhost ip6-localhost\n")
     (folder / "nsswitch.conf").write_text("passwd: files\ngroup: files\nhosts: files\n")
     (folder / "host.conf").write_text("multi on\n")
+    (folder / "hostname").write_text("sandbox\n")
+    (folder / "resolv.conf").write_text("")
 
 
 def _copy_public(source: Path, target: Path) -> None:
