@@ -52,9 +52,9 @@ class GateSpec:
     """A node of the graph. `local` gates also run in `forge check`, with no server.
 
     `cost`: 1 seconds, 2 a minute, 3 minutes; of gates that may start, the cheaper go first. `share`: the part of scarce
-    processors that its tools get against others'; the gate that a stage ends with has more, and goes first of its cost, so that
-    nobody waits for less than the longest. `advisory`: its failure blocks
-    nothing and its passing counts for nothing; what it finds may only ask for a person.
+    processors that its tools get against others'; gates that a stage may end with have more, and go first, so that
+    nobody waits for less than the longest. `advisory`: its failure blocks nothing and its passing counts for nothing; what it
+    finds may only ask for a person.
     """
 
     name: str
@@ -112,7 +112,7 @@ GATES: tuple[GateSpec, ...] = (
     _fast("format", "Code is laid out as the repository's formatter wants it."),
     _fast("lint", "The repository's linter has nothing to say."),
     _fast("types", "The repository's type checker accepts the code.", share=8),
-    _fast("secrets", "No commit of the change adds a credential."),
+    _fast("secrets", "No commit of the change adds a credential.", share=8),
     _tests("unit", "Every unit test passes, and there are some.", share=4),
     _tests("property", "Property-based tests hold, with a seed that is recorded."),
     _tests("integration", "Tests against real services pass, and the API keeps its OpenAPI contract.", cost=3),
