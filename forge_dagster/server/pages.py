@@ -15,6 +15,7 @@ from forge_dagster.hosts.embedded.accounts import Login
 from forge_dagster.hosts.embedded.host import EmbeddedHost, Repository
 from forge_dagster.hosts.embedded.refusals import Refused, forbidden, invalid_simply, not_found
 from forge_dagster.server.access import caller_of, root_of
+from forge_dagster.server.markdown import rendered
 
 _FOLDER = Path(__file__).parent
 _TEMPLATES = Jinja2Templates(directory=_FOLDER / "templates")
@@ -85,13 +86,14 @@ class Pages:
         reviews = talk.list_reviews(self._host, repository, number, root="")
         said = [(c["user"]["login"], c["body"]) for c in comments]
         said += [(f"{r['user']['login']} ({r['state'].lower()})", r["body"]) for r in reviews]
+        shown = rendered(text for _, text in said)
         return {
             "repository": repository.full_name,
             "pull": row,
             "author": author,
             "state": "merged" if row.merged_at is not None else row.state,
             "checks": [_check(run) for run in sorted(runs, key=lambda run: run["name"])],
-            "said": said,
+            "said": [(who, text) for (who, _), text in zip(said, shown, strict=True)],
         }
 
     async def _review(self, request: Request) -> Response:
