@@ -20,6 +20,7 @@ from forge_dagster.workspace.tool_dates import limits
 from forge_dagster.workspace.trees import remove_tree
 from forge_dagster.workspace.uv_arguments import (
     all_requirements,
+    attempts,
     in_place,
     install_arguments,
     ready_as_wheels,
@@ -157,9 +158,7 @@ class PythonInstaller:
 
         `commit`: as of when tools are chosen that nothing pins, as far as that has a solution (tool_dates.py).
         """
-        narrow = replace(plan, wide_files=(), wide_requirements=())
-        without_linters = replace(narrow, lint_requirements=())
-        tries = list(dict.fromkeys((plan, narrow, without_linters, replace(without_linters, test_requirements=()))))
+        tries = attempts(plan)
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             for attempt in tries:
                 dated = limits(commit, (*all_requirements(attempt), *(attempt.own_requirements or ())))

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -39,6 +39,8 @@ _DEPENDENCY_TABLES = (
     "scikit-build",
     "cibuildwheel",
 )
+_FOR_TESTS = re.compile(r"(^|[^a-z])(tests?|testing|unit|pytest)([^a-z]|$)")
+"""Extras and groups that tests need, by their usual names."""
 _TEST_FILE = re.compile(r"(^|/)(test_[^/]*|[^/]*_test|tests?)\.py$|(^|/)tests?/([^/]+/)*[^/]+\.py$")
 
 
@@ -64,6 +66,11 @@ class PythonPlan:
     wide_requirements: tuple[str, ...] = ()
     test_requirements: tuple[str, ...] = ()
     lint_requirements: tuple[str, ...] = ()
+    least: tuple[str, ...] = ()
+    """What groups named for tests have. Those for developers often hold what documents are built with, and that may want a
+    newer Python than the project's own.
+    """
+    least_extras: tuple[str, ...] = ()
     workspace: bool = False
     requires_python: str = ""
     python_version: str = ""
@@ -99,7 +106,8 @@ def plan(python: PythonProject, *, root: Path, files: tuple[str, ...]) -> Python
     extras = {**table(pyproject, "project", "optional-dependencies"), **table(pyproject, "tool", "poetry", "extras")}
     extras |= setup_declarations(setup_py, setup_cfg)[1]
     named = {normalised(extra) for each in asked for extra in each.extras}
-    narrow, wide = _grouped(pyproject, for_tests)
+    narrow, wide = _grouped(pyproject, lambda name: name in for_tests or FOR_CHECKS.search(name.lower()) is not None)
+    least, _ = _grouped(pyproject, lambda name: _FOR_TESTS.search(name.lower()) is not None)
     narrow += _pipfile(folder) if python.manager == "pip" else []
     requirement_files = [name for name in python.requirement_files if not NOT_FOR_CHECKS.search(name) and not locked]
     checking = [name for name in requirement_files if name == "requirements.txt" or FOR_CHECKS.search(name)]
@@ -115,6 +123,8 @@ def plan(python: PythonProject, *, root: Path, files: tuple[str, ...]) -> Python
         wide_requirements=tuple(wide),
         test_requirements=_asked_lines([each for each in asked if each.tests], folder, checking),
         lint_requirements=_asked_lines([each for each in asked if not each.tests], folder, checking),
+        least=tuple(least),
+        least_extras=tuple(sorted(name for name in extras if _FOR_TESTS.search(name.lower()))),
         workspace=bool(table(pyproject, "tool", "uv", "workspace")),
         requires_python=_requires_python(pyproject, setup_cfg),
         python_version=(_text(folder / ".python-version") or "").strip().split("\n")[0],
@@ -122,15 +132,15 @@ def plan(python: PythonProject, *, root: Path, files: tuple[str, ...]) -> Python
     return _with_digest(found, python, root=root, files=files)
 
 
-def _grouped(pyproject: Mapping[str, Any], for_tests: set[str]) -> tuple[list[str], list[str]]:
-    """(What checks need, what else there is) of the declared groups, by their names and by what task runners ask for."""
+def _grouped(pyproject: Mapping[str, Any], wanted: Callable[[str], bool]) -> tuple[list[str], list[str]]:
+    """What the declared groups have whose name is `wanted`, and what the others have."""
     narrow: list[str] = []
     wide: list[str] = []
     for name, items in dependency_groups(pyproject).items():
-        (narrow if FOR_CHECKS.search(name.lower()) or name in for_tests else wide).extend(items)
+        (narrow if wanted(name) else wide).extend(items)
     for name, declared in poetry_groups(pyproject).items():
         lines = [line for line in (poetry_requirement(key, value) for key, value in declared.items()) if line is not None]
-        (narrow if FOR_CHECKS.search(name.lower()) else wide).extend(lines)
+        (narrow if wanted(name) else wide).extend(lines)
     return narrow, wide
 
 

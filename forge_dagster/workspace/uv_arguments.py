@@ -14,6 +14,17 @@ def sync_arguments(plan: PythonPlan, interpreter: str, chosen: tuple[str, ...]) 
     return ("sync", "--frozen", "--no-progress", "--python", interpreter, *packages, *chosen)
 
 
+def attempts(plan: PythonPlan) -> tuple[PythonPlan, ...]:
+    """The plan, and what to try after it where there is no solution: each without what is needed least of the one before."""
+    narrow = replace(plan, wide_files=(), wide_requirements=())
+    without_linters = replace(narrow, lint_requirements=())
+    declared = replace(without_linters, test_requirements=())
+    found = [plan, narrow, without_linters, declared]
+    if plan.least or plan.least_extras:
+        found.append(replace(declared, requirements=plan.least, extras=plan.least_extras))
+    return tuple(dict.fromkeys(found))
+
+
 def ready_as_wheels(plan: PythonPlan, project: Path) -> tuple[PythonPlan | None, bool]:
     """What of the plan can be installed as wheels, with nothing of the project that could run, and whether it is all."""
     if plan.editable and plan.own_requirements is None:

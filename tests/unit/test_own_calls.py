@@ -203,6 +203,7 @@ def test_what_is_built_first_in_all_members(command: str) -> None:
         ({"test": "node test/index.js"}, "tape", {"tape"}),
         ({"test": "node tests/index.js"}, "uvu", {"uvu"}),
         ({"test": "node test.js", "unit": "mocha"}, "mocha", {"mocha"}),
+        ({"test": "npm run unit", "unit": "nyc node test.js", "find": "find lib | xargs mocha"}, "mocha nyc", {"test_script"}),
         ({"test": "node test.js && karma start"}, "", set()),
         ({"test": "node scripts/build.mjs && vitest run"}, "vitest", {"vitest"}),
         ({"test": "node scripts/build.mjs"}, "", set()),

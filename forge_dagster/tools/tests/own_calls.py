@@ -108,6 +108,8 @@ def runner_sign(project: Project, runner: str) -> str | None:
         return None
     if runner == "test_script" and _has_a_runner(project, node):
         return None
+    if runner != "test_script" and _tests_by_program_alone(project, node):
+        return None
     sure = _sure(project, node, runner)
     package = _RUNNERS[runner].package
     if sure is not None or not package or package not in node.dependencies:
@@ -121,10 +123,25 @@ def runner_sign(project: Project, runner: str) -> str | None:
 
 def _has_a_runner(project: Project, node: NodeProject) -> bool:
     """Whether the repository tests by a program for that, known to Forge or not."""
+    if _tests_by_program_alone(project, node):
+        return False
     known = [(name, signs) for name, signs in _RUNNERS.items() if name != "test_script"]
     if any(signs.package in node.dependencies or _sure(project, node, name) is not None for name, signs in known):
         return True
     return _called(node, [name for name in node.scripts if _TESTING.search(name)]) is not None
+
+
+def _tests_by_program_alone(project: Project, node: NodeProject) -> bool:
+    """Whether the script `test` runs a program of the repository, and nothing runs or configures a runner.
+
+    One that is a dependency is then used by that program, which knows the test files.
+    """
+    scripts = leaves(node.scripts, "test")
+    if not any(True for name in scripts for _ in _calls(node, name, "test_script")):
+        return False
+    if _called(node, scripts) is not None:
+        return False
+    return all(_sure(project, node, name) is None for name in _RUNNERS if name != "test_script")
 
 
 def other_sure_runners(project: Project, runner: str) -> tuple[str, ...]:
