@@ -115,7 +115,8 @@ def succeeded(result: ProcessResult, what: str) -> None:
     if result.ended == "timeout":
         raise WorkspaceError(f"installing {what} took longer than {INSTALL_TIMEOUT_S:.0f} s", hint="check the network")
     said = [line.strip() for line in result.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    text = "\n".join(said[-12:])[-1500:] or f"it ended with {result.exit_code}"
+    begins = next((number for number, line in enumerate(said) if line.startswith(("error:", "×"))), 0)
+    text = "\n".join(said[begins:][-12:])[-1500:] or f"it ended with {result.exit_code}"
     if REFUSED in text:
         raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=ALLOW)
     offline = re.search(r"error sending request|Failed to fetch|dns error|Connect|timed out", text)

@@ -14,6 +14,7 @@ from forge_dagster.workspace.python_installer import PythonInstaller
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirement_files import edits_in_place, index_lines
 from forge_dagster.workspace.uv_arguments import requirement_file
+from forge_dagster.workspace.uv_runs import succeeded
 from tests.fakes.recorded_run import RecordedRun
 
 FAILED = ProcessResult(ended="exited", exit_code=1)
@@ -200,3 +201,10 @@ def test_no_program_leads_out_of_an_environment(environment: Path, tmp_path: Pat
     write(environment, {"bin/python": "#!/bin/sh\n"})
     with pytest.raises(WorkspaceError):
         checked_frame(environment, before)
+
+
+def test_a_failed_installation_is_told_from_its_error_on() -> None:
+    said = b"Using Python 3.11 environment at: /home/x\nerror: No solution found\ncause: sphinx depends on Python>=3.12\n"
+    with pytest.raises(WorkspaceError, match=r"^it could not be installed:\nerror: No solution found\ncause: sphinx") as raised:
+        succeeded(ProcessResult(ended="exited", exit_code=1, stderr=said), "it")
+    assert "environment at" not in raised.value.message
