@@ -2,7 +2,7 @@
 
 Only the files of the change are looked at (a tool that looks further says so), and of the base the same ones, when findings are
 attributed; where there is no base, all files. A link is not looked at: what it leads to is a file of the tree itself.
-Single-file components (.vue, .svelte, .astro) no scanner here reads, so the result says how many were not looked at.
+Where no scanner reads single-file components (.vue, .svelte, .astro), the result says how many were not looked at.
 A comment in the change cannot excuse the change (`nosemgrep`, `nosec`); one that was there before makes a finding a note.
 """
 
@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from forge_dagster import registry
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult
@@ -39,7 +40,14 @@ class Sast:
         if result.outcome is Outcome.SKIPPED and context.change.base_sha is not None and result.tools:
             reason = "the change touches no source file that a scanner looks at"
         there_or_changed = selected if context.change.base_sha is not None else project.files
-        return result.model_copy(update={"reason": "\n".join(part for part in (reason, unread(there_or_changed)) if part)})
+        left = "" if _reads_components(result) else unread(there_or_changed)
+        return result.model_copy(update={"reason": "\n".join(part for part in (reason, left) if part)})
+
+
+def _reads_components(result: GateResult) -> bool:
+    """Whether a scanner that ran looks into them (`components` of the adapter)."""
+    tools = registry.tools_of(result.gate)
+    return any(getattr(tools.get(run.tool), "components", ()) for run in result.tools)
 
 
 def unread(files: Sequence[str]) -> str:
@@ -48,9 +56,8 @@ def unread(files: Sequence[str]) -> str:
     if not found:
         return ""
     names = ", ".join([*found[:_NAMED], *([f"{len(found) - _NAMED} more"] if len(found) > _NAMED else [])])
-    return (
-        f"not examined, since no scanner here reads them: {len(found)} single-file component{'s'[: len(found) > 1]} ({names})"
-    )
+    many = f"{len(found)} single-file component{'s'[: len(found) > 1]}"
+    return f"not examined, since no scanner that ran reads them: {many} ({names})"
 
 
 def without_links(root: Path, project: Project) -> Project:

@@ -22,7 +22,7 @@ from forge_dagster.gates.selection import Choice
 from forge_dagster.gates.tool_runs import RequestExtra, run_tool
 from forge_dagster.ports import GateContext, ProcessResult, Tool, ToolOutput
 from tests.fakes.recorded_run import OneEnvironment, RecordedRun, StoppedClock
-from tests.support.golden import BIN, CACHE, REPO, REPORT, Case, Recorded, case_names, load
+from tests.support.golden import BIN, CACHE, COMPONENTS, REPO, REPORT, Case, Recorded, case_names, load
 
 TOOLS = sorted(registry.tools().values(), key=lambda tool: tool.name)
 CASES = [(tool, case) for tool in TOOLS for case in case_names(tool.name)]
@@ -50,6 +50,7 @@ class Stage:
             place.mkdir(parents=True)
         (self.bin / tool.program).touch(mode=0o755)
         self.places = {REPO: self.root, REPORT: self.report, CACHE: self.cache, BIN: self.bin}
+        self.places[COMPONENTS] = self.report.parent / "components"
 
     def leave_reports(self) -> None:
         """Put the recorded report files where an earlier run would have left them."""

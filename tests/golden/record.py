@@ -33,7 +33,7 @@ from forge_dagster.ports import Command, Environment, GateContext, ProcessResult
 from forge_dagster.workspace.environments import LocalEnvironments  # noqa: E402
 from forge_dagster.workspace.processes import ProcessRun, SystemClock  # noqa: E402
 from forge_dagster.workspace.services import LocalServices  # noqa: E402
-from tests.support.golden import APPLICATION, BIN, CACHE, FORGE, FORGE_FOLDER, GOLDEN, REPO, REPORT  # noqa: E402
+from tests.support.golden import APPLICATION, BIN, CACHE, COMPONENTS, FORGE, FORGE_FOLDER, GOLDEN, REPO, REPORT  # noqa: E402
 from tests.support.seeds import Seed, all_seeds, plant  # noqa: E402
 
 
@@ -139,6 +139,7 @@ class Remembering:
 
 def _places(root: Path, report: Path, cache: Path, given: list[Environment], tool: Tool) -> dict[str, str]:
     places = {str(report): REPORT, str(cache): CACHE, str(root): REPO, str(FORGE_FOLDER): FORGE, sys.base_prefix: "/w/python"}
+    places[str(report.parent / "components")] = COMPONENTS
     for environment in given:
         if environment.python is not None:
             places[str(environment.python)] = f"{BIN}/python"

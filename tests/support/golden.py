@@ -21,6 +21,8 @@ from forge_dagster.ports import Environment, ProcessResult, Tool, ToolOutput, To
 
 GOLDEN = Path(__file__).parents[1] / "golden"
 REPO, REPORT, CACHE, BIN, FORGE = "/w/repo", "/w/output", "/w/cache", "/w/bin", "/w/forge"
+COMPONENTS = "/w/components"
+"""What is beside the report's folder: the scripts of single-file components."""
 APPLICATION = "w.test"
 FORGE_FOLDER = Path(forge_dagster.__file__).parent
 

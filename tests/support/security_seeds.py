@@ -20,6 +20,15 @@ _RUN = '"""Carts."""\n\nimport subprocess\n\n\ndef pack(name):\n    subprocess.r
 _EXCUSED_BEFORE = "import yaml\n\n\ndef read(file):\n    return yaml.load(file)  # nosemgrep\n"
 _EXCUSED_BY_CHANGE = f"{_EXCUSED_BEFORE}\n\ndef read_all(file):\n    # nosemgrep: py-unsafe-yaml\n    return yaml.load(file)\n"
 _PAGE = 'export function show(element: HTMLElement, name: string): void {\n  element.innerHTML = "<b>" + name + "</b>";\n}\n'
+_VUE = (
+    '<template><p ref="box" /></template>\n<script setup lang="ts" generic="T extends A<B>">\nimport { ref } from "vue";\n'
+    "const box = ref<HTMLElement>();\nfunction show(name: T): void { box.value!.innerHTML = `<b>${name}</b>`; }\n</script>\n"
+)
+_SVELTE = (
+    "<!-- <script>eval(name)</script> -->\n<script>\n"
+    "  export let name; $: box.innerHTML = '<b>' + name;\n</script>\n<p>{name}</p>\n"
+)
+_ASTRO = "---\nconst made = eval(Astro.props.code);\n---\n<p>{made}</p>\n"
 _OWN_RULE = """rules:
   - id: no-print
     languages: [python]
@@ -46,6 +55,23 @@ SEMGREP = (
         node=_NODE,
         outcome=FAILED,
         findings=(("src/page.ts", 2, "js-html-sink"),),
+        examined=1,
+    ),
+    Seed(
+        tool="semgrep",
+        case="components",
+        files={"src/App.vue": _VUE, "src/Row.svelte": _SVELTE, "src/page.astro": _ASTRO, "src/plain.vue": "<template />\n"},
+        node=_NODE,
+        outcome=FAILED,
+        findings=(("src/App.vue", 5, "js-html-sink"), ("src/Row.svelte", 3, "js-html-sink"), ("src/page.astro", 2, "js-eval")),
+        examined=4,
+    ),
+    Seed(
+        tool="semgrep",
+        case="components-clean",
+        files={"src/App.vue": _VUE.replace("innerHTML", "textContent")},
+        node=_NODE,
+        outcome=PASSED,
         examined=1,
     ),
     Seed(

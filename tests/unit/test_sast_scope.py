@@ -102,7 +102,15 @@ def test_many_files_are_scanned_in_several_commands() -> None:
     assert len({argument for command in commands for argument in command.argv if argument.startswith("--output")}) == 3
 
 
-def test_single_file_components_are_counted_and_said_not_to_be_examined() -> None:
+def test_of_single_file_components_the_scripts_are_scanned() -> None:
+    taking_out, scan = SEMGREP.commands(request(files=("src/App.vue", "src/a.ts")))
+    assert taking_out.argv[-1:] == ("src/App.vue",)
+    folder = taking_out.argv[-2]
+    assert scan.argv[-2:] == (f"{folder}/src/App.vue.ts", "./src/a.ts")
+    assert len(SEMGREP.commands(request(files=("src/a.ts",)))) == 1
+
+
+def test_single_file_components_that_no_scanner_reads_are_counted_and_said() -> None:
     assert unread(FILES) == ""
     assert unread(("src/a.py", "src/App.vue")).endswith("1 single-file component (src/App.vue)")
     many = tuple(f"src/{number}.svelte" for number in range(7))

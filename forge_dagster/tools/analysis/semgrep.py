@@ -5,6 +5,7 @@ registry that does not answer), 7 a rule that cannot be read. A file that it lef
 the report's `paths.scanned` and `errors`, so both are compared with what was asked for.
 Every file is named, which leaves .semgrepignore and .gitignore without effect, and `--disable-nosem` leaves `nosemgrep`
 comments without: what they would have excused is told by the SARIF that is written beside the JSON (`suppressions`).
+Of single-file components it is given the scripts, which a program of Forge's takes out of them first.
 """
 
 import re
@@ -30,6 +31,10 @@ from forge_dagster.tools.reading import Unreadable, careful, complaint, json_obj
 RULES = Path(forge_dagster.__file__).parent / "rules"
 """One folder per language."""
 ENDINGS = (".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
+COMPONENTS = (".vue", ".svelte", ".astro")
+"""Files of which it reads the scripts (programs/component_scripts.py)."""
+_TAKING_OUT = Path(__file__).parent / "programs" / "component_scripts.py"
+_SCRIPT_ENDING = ".ts"
 _OWN_FILES = (".semgrep.yml", ".semgrep.yaml")
 _OWN_FOLDER = ".semgrep/"
 _PACK = re.compile(r"[pr]/[A-Za-z0-9._/-]+")
@@ -41,6 +46,7 @@ _RULE_TIMEOUT_S = 30
 """Seconds for one rule on one file; with semgrep's own 5, a large file on a busy machine goes unseen."""
 _LARGEST_FILE = 5_000_000
 """Bytes; semgrep's own limit is 1 MB."""
+_READ = (*ENDINGS, *COMPONENTS)
 _SEVERITIES = {"ERROR": Severity.ERROR, "CRITICAL": Severity.ERROR, "HIGH": Severity.ERROR, "WARNING": Severity.WARNING,
                "MEDIUM": Severity.WARNING, "INFO": Severity.NOTE, "LOW": Severity.NOTE}  # fmt: skip
 _NOT_SEEN = "not-examined"
@@ -59,6 +65,7 @@ class Semgrep(BaseModel):
     program: str = "semgrep"
     package: str = "semgrep"
     needs_environment: bool = False
+    components: tuple[str, ...] = COMPONENTS
 
     def chosen(self, project: Project) -> str | None:
         """By rules of its own, or its hook."""
@@ -67,12 +74,11 @@ class Semgrep(BaseModel):
 
     def commands(self, request: ToolRequest) -> Sequence[Command]:
         """A scan per thousand files; none where nothing that it reads changed. Raises ConfigurationError for unusable rules."""
-        files = targets(request, ENDINGS)
+        files = targets(request, _READ)
         rules, network = _configurations(request)
-        return [
-            self._command(request, number, rules, files[start : start + _AT_ONCE], network=network)
-            for number, start in enumerate(range(0, len(files), _AT_ONCE))
-        ]
+        batches = [files[start : start + _AT_ONCE] for start in range(0, len(files), _AT_ONCE)]
+        scans = [self._command(request, number, rules, batch, network=network) for number, batch in enumerate(batches)]
+        return [*_taking_out(request, files), *scans]
 
     def _command(
         self, request: ToolRequest, number: int, rules: tuple[str, ...], files: tuple[str, ...], *, network: bool
@@ -82,7 +88,7 @@ class Semgrep(BaseModel):
             str(request.executable), "scan", *configured, "--no-rewrite-rule-ids", "--metrics=off", "--disable-version-check",
             "--error", "--disable-nosem", "--no-git-ignore", "--quiet", f"--timeout={_RULE_TIMEOUT_S}",
             f"--max-target-bytes={_LARGEST_FILE}", "--json", f"--output={request.report / f'{number}.json'}",
-            f"--sarif-output={request.report / f'{number}.sarif'}", "--", *(f"./{file}" for file in files),
+            f"--sarif-output={request.report / f'{number}.sarif'}", "--", *(_target(request, file) for file in files),
         )  # fmt: skip
         quiet = {"SEMGREP_SEND_METRICS": "off", "SEMGREP_ENABLE_VERSION_CHECK": "0", "NO_COLOR": "1"}
         if request.cache is not None:
@@ -98,7 +104,10 @@ class Semgrep(BaseModel):
     @careful
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
         """A finding per match. A changed file that was not examined is ERRORED; others, and parts of files, are warnings."""
-        files = targets(request, ENDINGS)
+        files = targets(request, _READ)
+        first, outputs = outputs[: (number := len(_taking_out(request, files)))], outputs[number:]
+        if any(output.result.exit_code != 0 for output in first):
+            raise Unreadable(f"the scripts of single-file components could not be taken out: {complaint(first[0])}")
         findings: list[Finding] = []
         scanned: set[str] = set()
         errors: list[dict[str, Any]] = []
@@ -112,7 +121,7 @@ class Semgrep(BaseModel):
             if bool(matches) != (code == 1):
                 raise Unreadable(f"semgrep ended with {code} and reported {len(matches)} findings")
             findings += [self._finding(request, match, excused) for match in matches]
-            scanned |= {path for name in data["paths"]["scanned"] if (path := inside(request.root, str(name))) is not None}
+            scanned |= {path for name in data["paths"]["scanned"] if (path := _of_tree(request, str(name))) is not None}
             errors += data["errors"]
         unseen = self._unseen(request, files, scanned, errors)
         found = tuple(findings) + tuple(unseen.values())
@@ -129,7 +138,7 @@ class Semgrep(BaseModel):
     def _finding(self, request: ToolRequest, match: dict[str, Any], excused: Mapping[_Spot, bool]) -> Finding:
         start, end, extra = match["start"], match["end"], match["extra"]
         spot = (str(match["path"]), start["line"], start["col"], str(match["check_id"]))
-        file = place(request, str(match["path"]))
+        file = _placed(request, str(match["path"]))
         weakness = str((extra.get("metadata") or {}).get("cwe") or "")
         found = Finding(
             tool=self.name,
@@ -150,7 +159,7 @@ class Semgrep(BaseModel):
         """Files that it did not look at, or not with every rule, and why."""
         why = {path: "semgrep left it out (too large, or not text)" for path in files if path not in scanned}
         for error in errors:
-            path = inside(request.root, str(error.get("path") or ""))
+            path = _of_tree(request, str(error.get("path") or ""))
             if path in files and not _is_partial(error):
                 why[path] = _first_line(error)
             elif path is None and str(error.get("level")) == "error":
@@ -168,7 +177,7 @@ class Semgrep(BaseModel):
         span: Mapping[str, Any] = next(iter(error.get("spans") or ()), {})
         line = position((span.get("start") or {}).get("line"))
         return self._note(
-            place(request, str(error["path"])), f"a part that semgrep cannot parse ({_first_line(error)})", line=line
+            _placed(request, str(error["path"])), f"a part that semgrep cannot parse ({_first_line(error)})", line=line
         )
 
 
@@ -183,8 +192,8 @@ def own_rules(project: Project) -> tuple[str, ...]:
 
 def _configurations(request: ToolRequest) -> tuple[tuple[str, ...], bool]:
     """What to give to `--config`, and whether some of it is fetched from the registry."""
-    languages = {Language.PYTHON: (".py",), Language.TYPESCRIPT: ENDINGS[1:]}
-    files = targets(request, ENDINGS)
+    languages = {Language.PYTHON: (".py",), Language.TYPESCRIPT: (*ENDINGS[1:], *COMPONENTS)}
+    files = targets(request, _READ)
     ours = tuple(
         str(RULES / ("python" if language is Language.PYTHON else "javascript"))
         for language, endings in languages.items()
@@ -195,6 +204,35 @@ def _configurations(request: ToolRequest) -> tuple[tuple[str, ...], bool]:
     local = tuple(_local_rule(request, rule) for rule in named if rule not in packs)
     found = tuple(f"./{path}" for path in own_rules(request.project))
     return tuple(dict.fromkeys((*ours, *found, *local, *packs))), bool(packs)
+
+
+def _scripts(request: ToolRequest) -> Path:
+    """Where the scripts of components are put: beside the report's folder, which is read as a whole."""
+    return request.report.parent / "components"
+
+
+def _taking_out(request: ToolRequest, files: Sequence[str]) -> tuple[Command, ...]:
+    """What takes the scripts out of the components among the files, by the Python that semgrep itself runs on."""
+    components = tuple(file for file in files if file.endswith(COMPONENTS))
+    if not components:
+        return ()
+    python = str(request.executable.parent / "python")
+    argv = (python, "-I", "-S", str(_TAKING_OUT), str(_scripts(request)), *components)
+    return (Command(argv=argv, cwd=request.root, timeout_s=request.timeout_s),)
+
+
+def _target(request: ToolRequest, file: str) -> str:
+    return f"{_scripts(request) / file}{_SCRIPT_ENDING}" if file.endswith(COMPONENTS) else f"./{file}"
+
+
+def _of_tree(request: ToolRequest, name: str) -> str | None:
+    """The file of the tree that semgrep speaks of; None: of none."""
+    taken_out = inside(_scripts(request), name) if name.startswith("/") else None
+    return inside(request.root, name) if taken_out is None else taken_out.removesuffix(_SCRIPT_ENDING)
+
+
+def _placed(request: ToolRequest, name: str) -> str:
+    return _of_tree(request, name) or place(request, name)
 
 
 def _local_rule(request: ToolRequest, rule: str) -> str:
