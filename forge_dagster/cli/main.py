@@ -4,6 +4,7 @@ import os
 import signal
 import sys
 import traceback
+from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
@@ -11,6 +12,7 @@ import typer
 from forge_dagster.cli import approve, audit, check, demo, doctor, down, keys, promote, reject, serve, status, token, trust, up
 from forge_dagster.cli.terminal import Terminal, plain
 from forge_dagster.errors import ForgeError, Interrupted
+from forge_dagster.workspace.shims import with_real_programs
 
 app = typer.Typer(
     name="forge",
@@ -71,6 +73,7 @@ def _complain(error: BaseException) -> int:
 
 def main() -> NoReturn:
     """Run the command line and exit; SIGTERM and SIGHUP stop it as Ctrl-C does."""
+    os.environ["PATH"] = with_real_programs(os.environ.get("PATH", os.defpath), home=Path.home())
     for name in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(name, _stop)
     try:
