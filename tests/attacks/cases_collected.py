@@ -4,30 +4,16 @@ tested: the suite is green, and the comparison of sources has nothing to compare
 The gate without its defence knows of no base.
 """
 
-import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 from forge_dagster.domain.outcomes import Category, Outcome
-from forge_dagster.domain.project import Language
-from forge_dagster.errors import WorkspaceError
-from forge_dagster.ports import Environment, Environments
+from forge_dagster.ports import Environments
 from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun
 from tests.attacks.attack import Attack
-from tests.fakes.recorded_run import OneEnvironment
 from tests.support.gate_bench import GateBench
 from tests.support.javascript_liars import CLEAN, Files, scripted
-
-
-class _NodeAlone(OneEnvironment):
-    """node and nothing besides: no coverage is measured."""
-
-    def toolbox(
-        self, language: Language | None, package: str, *, log: Callable[[str], None], root: Path | None = None
-    ) -> Environment:
-        raise WorkspaceError(f"there is no {package}", hint="")
-
+from tests.support.node_alone import NodeAlone
 
 _VANISHED: dict[str, tuple[str, Files, Files]] = {
     "a test vanishes by a name pattern (node:test)": (
@@ -67,13 +53,9 @@ _VANISHED: dict[str, tuple[str, Files, Files]] = {
 
 def _passes_unseen(folder: Path, tool: str, base: Files, change: Files | None) -> bool:
     run = ProcessRun(home=None, run_id="attack")
-    there: Environments
+    there: Environments = LocalEnvironments(folder / "home", run, domain="change")
     if tool == "node_test":
-        node = shutil.which("node")
-        assert node is not None
-        there = _NodeAlone(Environment(language=Language.TYPESCRIPT, bin_directories=(Path(node).parent,)))
-    else:
-        there = LocalEnvironments(folder / "home", run, domain="change")
+        there = NodeAlone()
     bench = GateBench(folder.resolve(), run, there)
     try:
         bench.plant(base, change)
