@@ -235,8 +235,10 @@ class _Base:
             return ask(there, replace(self.choice, project=own), selection)
 
 
-def base_place(context: GateContext, choice: Choice, version: str, selection: Selection) -> Path | None:
-    """Where a tool's answer about the base is kept, named by all that it depends on; None where none is."""
+def base_place(
+    context: GateContext, choice: Choice, version: str, selection: Selection, *, schema: str = _SCHEMA
+) -> Path | None:
+    """Where a tool's answer about the base is kept in this form, named by all that it depends on; None where none is."""
     tool = choice.tool
     if context.cache is None or context.gate in _OF_TODAY:
         return None
@@ -245,7 +247,7 @@ def base_place(context: GateContext, choice: Choice, version: str, selection: Se
     if tool.language is not None:
         digest = context.environments.digest(tool.language, root=context.root, project=project)
     forge = importlib.metadata.version("forge-dagster")  # rules of Forge's own ship with it
-    parts = (_SCHEMA, context.change.base_sha, context.gate, tool.name, version, digest, choice.directory)
+    parts = (schema, context.change.base_sha, context.gate, tool.name, version, digest, choice.directory)
     key = json.dumps([*parts, forge, asdict(selection)])
     return context.cache / "baseline" / f"{hashlib.sha256(key.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}.json"
 

@@ -77,7 +77,7 @@ def _answer(context: GateContext, choice: Choice, extra: RequestExtra) -> Examin
     examined = attributed(context, choice, run_tool(context, choice, extra), ask, extra.selection)
     examined = under_base_configuration(context, choice, examined, ask)
     examined = under_base_suite(context, choice, examined, ask, extra.selection)
-    return with_collected(context, choice, examined, ask)
+    return with_collected(context, choice, examined, ask, extra.selection)
 
 
 def together(gate: str, parts: Sequence[Examined]) -> GateResult:

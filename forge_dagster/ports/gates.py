@@ -50,7 +50,8 @@ class Selection:
 
     `only`: nothing but these (empty: all); `without`: not these; `seed`: for property-based tests, so that a run can be
     repeated; `measure`: whether to measure coverage; `gate`: what they are run for ("unit", "property", "integration").
-    `listing`: run none, and report which there are; only a tool that says `lists = True` is asked that.
+    `listing`: run none, where this version of the runner can, and report which there are; only a tool that says
+    `lists = True` is asked that.
     """
 
     only: tuple[str, ...] = ()
@@ -110,7 +111,11 @@ class ToolReport:
     artifacts: Mapping[str, str] = field(default_factory=dict)
     """Name -> report file's name, for later gates (such as "coverage")."""
     tests: tuple[str, ...] = ()
-    """Ids of the tests there are, where Selection.listing asked for them."""
+    """Ids of the tests there are, where Selection.listing asked for them; of a tool that says `tells_tests = True`, those that
+    ran.
+    """
+    skipped: tuple[str, ...] = ()
+    """Ids of those that its report names and that did not run."""
     examined_nothing: bool = False
     """Set by the gate, not by adapters: ERRORED because the tool said that it passed and had looked at nothing."""
 

@@ -2,7 +2,10 @@
 
 from collections.abc import Collection, Mapping
 
-from forge_dagster.domain.tampering.collected import left_out
+from hypothesis import given
+from hypothesis import strategies as st
+
+from forge_dagster.domain.tampering.collected import left_out, scripts_left_out
 
 TEXTS = {"tests/test_a.py": "def test_one():\n    pass\n\n\ndef test_two(n):\n    pass\n"}
 BASE = ("tests/test_a.py::test_one", "tests/test_a.py::test_two[1]", "tests/test_a.py::test_two[2]")
@@ -36,3 +39,51 @@ def test_a_test_that_is_gone_moved_or_in_a_class_is_nothing_to_tell() -> None:
     assert missed([test.replace("test_a", "test_b") for test in BASE], renamed={"tests/test_a.py": "tests/test_b.py"}) == []
     gone = left_out(["tests/test_c.py::test_x", "tests/test_a.py::test_gone"], [], renamed={}, changed=(), text=TEXTS.get)
     assert gone == ()
+
+
+# --- JavaScript ----------------------------------------------------------------------------------------------------------
+
+SCRIPT = (
+    "describe('prices', () => {\n  it('adds', () => {})\n  it.each([1, 2])('has %i', () => {})\n})\n"
+    "for (const day of days) it(`is ${day}`, () => {})\n"
+)
+RUN = ("a.test.js::prices > adds", "a.test.js::prices has 1", "a.test.js::prices has 2", "a.test.js::is Monday")
+
+
+def missed_scripts(
+    head: Collection[str],
+    *,
+    base: Collection[str] = RUN,
+    changed: Collection[str] = (),
+    renamed: Mapping[str, str] | None = None,
+) -> list[tuple[str | None, str]]:
+    texts = {"a.test.js": SCRIPT, **dict.fromkeys((renamed or {}).values(), SCRIPT)}
+    found = scripts_left_out(base, head, renamed=renamed or {}, changed=changed, text=texts.get)
+    return [(finding.file, finding.message.partition("though the source is there: ")[2]) for finding in found]
+
+
+def test_a_script_whose_test_is_written_there_and_does_not_run_is_told() -> None:
+    assert missed_scripts(RUN[1:]) == [("a.test.js", "prices adds")]
+    assert missed_scripts(RUN[1:], changed=["a.test.js"]) == [("a.test.js", "prices adds")]
+    assert missed_scripts(()) == [("a.test.js", "prices adds, prices has 1, prices has 2, is Monday")]
+    assert missed_scripts(RUN[1:], base=(*RUN, RUN[0])) == [("a.test.js", "prices adds")]
+    assert missed_scripts(RUN, base=(*RUN, RUN[0])) == [("a.test.js", "prices adds (1 of 2 cases)")]
+
+
+def test_titles_that_only_a_run_makes_are_counted_where_the_change_leaves_the_file_alone() -> None:
+    assert missed_scripts((*RUN[:3], "a.test.js::is Tuesday")) == []
+    assert missed_scripts(RUN[:3]) == [("a.test.js", "is Monday")]
+    assert missed_scripts(RUN[:2], changed=["a.test.js"]) == []
+    assert missed_scripts(RUN, base=(*RUN, RUN[0]), changed=["a.test.js"]) == []
+
+
+def test_groups_moves_and_files_that_are_gone_are_nothing_to_tell() -> None:
+    assert missed_scripts([test.replace(" > ", " ") for test in RUN]) == []
+    moved = [test.replace("a.test", "b.test") for test in RUN]
+    assert missed_scripts(moved, renamed={"a.test.js": "b.test.js"}, changed=["b.test.js"]) == []
+    assert missed_scripts((), base=["gone.test.js::x", "None::y"]) == []
+
+
+@given(st.lists(st.sampled_from(RUN)), st.lists(st.sampled_from([*RUN, "a.test.js::other"])), st.booleans())
+def test_nothing_is_told_of_a_run_that_has_all_of_the_bases_tests(base: list[str], more: list[str], touched: bool) -> None:
+    assert missed_scripts([*more, *base], base=base, changed=["a.test.js"] if touched else []) == []

@@ -117,3 +117,39 @@ def test_a_canary_s_file_that_cannot_be_loaded_asks_for_a_person() -> None:
     report = adapter.judge(replace(recorded.request(adapter), canary=CANARY), outputs)
     assert report.outcome is Outcome.PASSED, report.reason
     assert [finding.message for finding in report.findings] == ["jest ran without the test that must fail: no such transform"]
+
+
+# --- programs, which are run once more and made to fail --------------------------------------------------------------------
+
+
+def programs(*canaries: tuple[int, dict[str, object] | None]) -> ToolReport:
+    """The answer to two programs that passed, of whose further runs these are the exit codes and notes."""
+    recorded = load("test_script", "clean")
+    adapter = registry.tools()["test_script"]
+    request = replace(recorded.request(adapter), canary=CANARY)
+    last = recorded.outputs[-1]
+    assert [command.environment["FORGE_CANARY"] for command in adapter.follow_up(request, recorded.outputs)] == [NAME] * 2  # type: ignore[attr-defined]
+    reports = dict(last.reports)
+    outputs = []
+    for number, (code, note) in enumerate(canaries):
+        reports = {**reports, f"canary-{number}.json": json.dumps(note).encode()} if note is not None else reports
+        outputs.append(ToolOutput(result=replace(last.result, exit_code=code), reports=reports))
+    return adapter.judge(request, (*recorded.outputs, *outputs))
+
+
+def test_programs_that_can_fail_pass_and_those_that_cannot_fail_the_gate() -> None:
+    assert (programs((1, {"tests": 1}), (7, None)).outcome, programs((1, {"tests": 1}), (7, None)).findings) == (
+        Outcome.PASSED,
+        (),
+    )
+    for code, survived in ((0, False), (1, True)):
+        report = programs((1, {"tests": 1}), (code, {"tests": 1, "survived": survived}))
+        assert report.outcome is Outcome.FAILED
+        assert [finding.rule for finding in report.findings] == ["canary-survived"]
+
+
+def test_a_program_that_hangs_over_it_can_fail_and_what_could_not_be_made_to_is_for_a_person() -> None:
+    assert programs((1, {"tests": 1})).findings == ()
+    for report in (programs(), programs((1, {"tests": 1}), (0, {"tests": 0, "why": "x"}))):
+        assert (report.outcome, [f.rule for f in report.findings]) == (Outcome.PASSED, ["canary-not-run"])
+    assert programs((1, {"tests": 1}), (0, None)).outcome is Outcome.ERRORED

@@ -440,6 +440,52 @@ def test_no_bytes_make_a_reader_stumble_or_pass(data: bytes) -> None:
         assert judged(name, 0, [data], printed=data).outcome is not Outcome.PASSED
 
 
+# --- which tests there are ---------------------------------------------------------------------------------------------------
+
+
+def test_vitest_and_mocha_list_without_running_and_what_they_list_is_told() -> None:
+    asked = replace(
+        request(Selection(listing=True, measure=False, without=("src/b.test.js",))), version="4.1.2", canary="c0ffee"
+    )
+    (command,) = vitest.ADAPTER.commands(asked)
+    assert command.argv[1:] == ("list", "--exclude=src/b.test.js", f"--json={REPORT}/vitest.json", "--coverage.enabled=false")
+    assert "FORGE_CANARY" not in command.environment
+    told = json.dumps([{"name": "a > b", "file": FILE, "projectName": ""}, {"file": FILE}, 1]).encode()
+    assert judged("vitest", 0, [told], asked=asked).tests == ("src/a.test.js::a > b",)
+    (command,) = mocha.ADAPTER.commands(asked)
+    assert {"--dry-run", "--no-parallel"} < set(command.argv)
+    assert "FORGE_CANARY" not in command.environment
+    dry = events("passed", "skipped", end=False) + b'{"type": "end", "dry": true}\n'
+    report = judged("mocha", 0, [dry], asked=asked)
+    assert (report.outcome, report.tests, report.findings) == (Outcome.PASSED, ("src/a.test.js::test 0",), ())
+
+
+def test_a_vitest_that_cannot_list_runs_its_tests_and_what_lists_nothing_has_not_listed() -> None:
+    asked = replace(request(Selection(listing=True, measure=False)), version="1.6.0")
+    (command,) = vitest.ADAPTER.commands(asked)
+    assert "run" in command.argv
+    assert judged("vitest", 1, [jest_report("passed", "failed")], asked=asked).tests == (
+        "src/a.test.js::test 0",
+        "src/a.test.js::test 1",
+    )
+    for name in ("vitest", "mocha"):
+        for data in (b"", b"[]", b"{}", b"x"):
+            assert judged(name, 0, [data], asked=replace(asked, version="4")).outcome is Outcome.ERRORED
+
+
+@every_adapter
+def test_a_run_tells_its_tests_and_what_it_skipped(name: str) -> None:
+    report = judged(name, 0, [report_of(name, "passed", "skipped")])
+    assert (report.tests, report.skipped) == (("src/a.test.js::test 0",), ("src/a.test.js::test 1",))
+
+
+@given(JSON)
+def test_no_list_makes_its_reader_stumble(report: object) -> None:
+    asked = replace(request(Selection(listing=True)), version="4")
+    for name in ("vitest", "mocha"):
+        judged(name, 0, [json.dumps(report).encode()], asked=asked)
+
+
 # --- built first ------------------------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """The tests that a runner really collects, on base and head: what is left out though its source is still there.
 
 A test whose source is gone is seen without running anything (suites.py). What parameters a test has is told by its text as
-well, so how often it is collected only counts where the change leaves its file alone.
+well, so how often it is collected only counts where the change leaves its file alone. A JavaScript test may have a title that
+only its run makes: of those, too, only the number is compared.
 """
 
 import re
@@ -10,6 +11,9 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.plain_text import one_line
+from forge_dagster.domain.tampering.python_source import Unreadable
+from forge_dagster.domain.tampering.script_source import parse
+from forge_dagster.domain.tampering.script_tests import script_tests
 from forge_dagster.domain.tampering.signs import Sign, asks, found
 
 _NAMED = 5
@@ -38,6 +42,63 @@ def left_out(
         if source is not None and re.search(rf"\bdef\s+{re.escape(test)}\b", source):
             lost[file].append(f"{test} ({now} of {count} cases)" if now else test)
     return tuple(found(_sign(tests), file) for file, tests in lost.items())
+
+
+def scripts_left_out(
+    base: Iterable[str],
+    head: Iterable[str],
+    *,
+    renamed: Mapping[str, str],
+    changed: Collection[str],
+    text: Callable[[str], str | None],
+) -> tuple[Finding, ...]:
+    """The same for JavaScript: `base` and `head` are files from the root, `::`, and the full names of tests."""
+    before, after = _by_file(base, renamed), _by_file(head, {})
+    findings = []
+    for file, tests in before.items():
+        there = after.get(file, Counter())
+        source = text(file) if tests - there else None
+        if source is None:
+            continue
+        lost = _lost(tests, there, _written(source, file), touched=file in changed)
+        if lost:
+            findings.append(found(_sign(lost), file))
+    return tuple(findings)
+
+
+def _lost(before: Counter[str], after: Counter[str], written: Collection[str], *, touched: bool) -> list[str]:
+    lost = []
+    named = 0
+    for test, count in before.items():
+        now = after[test]
+        if now >= count or test not in written or (now and touched):
+            continue
+        named += count - now
+        lost.append(f"{test} ({now} of {count} cases)" if now else test)
+    fewer = 0 if touched else before.total() - after.total() - named
+    made = [test for test in before if test not in written and after[test] < before[test]]
+    return lost + made[: max(fewer, 0)]
+
+
+def _written(source: str, path: str) -> frozenset[str]:
+    """The names of tests that stand in a file, as far as they do."""
+    try:
+        return frozenset(_plain(test.id) for test in script_tests(parse(source, path)))
+    except Unreadable:
+        return frozenset()
+
+
+def _by_file(tests: Iterable[str], renamed: Mapping[str, str]) -> dict[str, Counter[str]]:
+    files: dict[str, Counter[str]] = defaultdict(Counter)
+    for test in tests:
+        file, _, name = test.partition("::")
+        files[renamed.get(file, file)][_plain(name)] += 1
+    return files
+
+
+def _plain(name: str) -> str:
+    """A test's name as all of the runners and the comparison of sources would write it: groups are told by spaces."""
+    return " ".join(name.replace(" > ", " ").split())
 
 
 def _counts(tests: Iterable[str], renamed: Mapping[str, str]) -> Counter[tuple[str, str]]:

@@ -53,7 +53,7 @@ def report_name(manner: Manner, number: int) -> str:
     return manner.report if number == 0 else f"{number}-{manner.report}"
 
 
-def _told_in(manner: Manner, output: ToolOutput, name: str) -> bytes:
+def told_in(manner: Manner, output: ToolOutput, name: str) -> bytes:
     """The report file of this name, or what the runner wrote to stdout."""
     return output.reports.get(name, b"") if manner.report else output.result.stdout
 
@@ -70,7 +70,7 @@ def again(
 
 def reruns(manner: Manner, request: ToolRequest, outputs: Sequence[ToolOutput]) -> tuple[tuple[Case, Command], ...]:
     """The failed tests that are run once more, each with its command."""
-    whole = [manner.read(request, _told_in(manner, out, report_name(manner, n))) for n, out in enumerate(outputs)]
+    whole = [manner.read(request, told_in(manner, out, report_name(manner, n))) for n, out in enumerate(outputs)]
     suites = [canaries.parted(request, suite)[0] for suite in whole if suite is not None]
     cases = {case.id: case for suite in suites for case in suite.of("failed")}
     ran = sum(len(suite.cases) - len(suite.of("skipped")) for suite in suites)
@@ -154,7 +154,7 @@ def _labelled(
         return found.findings
     passed = set()
     for number, ((case, _), output) in enumerate(zip(reruns(manner, request, first), second, strict=False)):
-        suite = manner.read(request, _told_in(manner, output, f"alone-{number}.json"))
+        suite = manner.read(request, told_in(manner, output, f"alone-{number}.json"))
         if suite is None or not suite.whole or suite.faults or (output.result.exit_code != 0 and not suite.obsolete):
             continue
         states = {other.state for other in suite.cases if manner.anonymous or other.id == case.id}
@@ -173,6 +173,8 @@ def _joined(reports: Sequence[ToolReport]) -> ToolReport:
         findings=tuple(finding for report in reports for finding in report.findings),
         exit_code=next((report.exit_code for report in reports if report.outcome is outcome), None),
         metrics={name: sum(report.metrics.get(name, 0.0) for report in reports) for name in names},
+        tests=tuple(test for report in reports for test in report.tests),
+        skipped=tuple(test for report in reports for test in report.skipped),
     )
 
 
@@ -180,7 +182,7 @@ def _verdict(manner: Manner, request: ToolRequest, output: ToolOutput, number: i
     result = output.result
     code = result.exit_code
     printed = without_escapes((result.stdout[-200_000:] + b"\n" + result.stderr[-200_000:]).decode("utf-8", "replace"))
-    suite = manner.read(request, _told_in(manner, output, report_name(manner, number)))
+    suite = manner.read(request, told_in(manner, output, report_name(manner, number)))
     if suite is None or not manner.canary(request, own):
         return _without_canaries(manner, request, output, suite, code, printed)
     suite, found = canaries.parted(request, suite)
@@ -265,6 +267,8 @@ def _report(manner: Manner, request: ToolRequest, suite: Suite, outcome: Outcome
         ),
         exit_code=code,
         metrics={**{name: float(count) for name, count in counts.items()}, **suite.metrics},
+        tests=suite.ran,
+        skipped=tuple(case.id for case in skipped),
     )
 
 

@@ -3,7 +3,8 @@
 A file outside of where a repository's configuration looks for tests is refused by most runners when it is named, and one that
 is written beside the repository's tests would be seen by everybody who looks at the tree. So it comes in through what each
 runner offers to be extended by: a reporter (vitest, mocha), the order of tests (jest), a helper file (jasmine), a module that
-is loaded first (node:test, uvu), a further file (tap, tape). How many tests were added is told in a note beside the report.
+is loaded first (node:test, uvu), a further file (tap, tape). How many tests were added is told in a note beside the report. A
+test that is a program has a run of its own for that (test_script.py).
 """
 
 from collections.abc import Mapping, Sequence
@@ -91,7 +92,7 @@ def missed(tool: str, report: ToolReport, output: ToolOutput, number: int, found
     if failed and failed >= planted:
         return report
     if found.broken or planted == 0:
-        return replace(report, findings=(*report.findings, _not_planted(tool, found.broken or why)))
+        return replace(report, findings=(*report.findings, not_planted(tool, found.broken or why)))
     return canaries.did_not_run(tool, report.exit_code)
 
 
@@ -108,6 +109,12 @@ def _noted(output: ToolOutput, number: int) -> Mapping[str, Any]:
     return told if isinstance(told, dict) else {}
 
 
+def was_given(output: ToolOutput, number: int) -> bool:
+    """Whether the canary's file noted that it added a test to the call with this number."""
+    told = _noted(output, number)
+    return "tests" in told and _planted(told)[0] > 0
+
+
 def _planted(told: Mapping[str, Any]) -> tuple[int, str]:
     """(tests, why none); one test where nothing is told, since that is what is demanded."""
     count = told.get("tests")
@@ -116,7 +123,8 @@ def _planted(told: Mapping[str, Any]) -> tuple[int, str]:
     return count, str(told.get("why", ""))
 
 
-def _not_planted(tool: str, why: str) -> Finding:
+def not_planted(tool: str, why: str) -> Finding:
+    """A person is asked, since the runner was not given the test that must fail."""
     message = f"{tool} ran without the test that must fail: {why or 'no reason given'}"
     return Finding(
         tool=tool,

@@ -55,6 +55,11 @@ class Suite:
         """The tests in this state."""
         return tuple(case for case in self.cases if case.state == state)
 
+    @property
+    def ran(self) -> tuple[str, ...]:
+        """Ids of the tests that were not skipped."""
+        return tuple(case.id for case in self.cases if case.state != "skipped")
+
 
 def warning(tool: str, rule: str, message: str, *, file: str | None, snippet: str, fix: str) -> Finding:
     """What does not fail the tests, and is another gate's to judge."""

@@ -62,6 +62,7 @@ class Jest:
     default: bool = False
     program: str = "jest"
     package: str = "jest"
+    tells_tests: bool = True
     follow_up_may_crash: bool = True
     measured_by: str = "see why jest reports no coverage"
 

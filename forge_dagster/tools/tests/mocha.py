@@ -1,7 +1,8 @@
 """mocha 6 and newer, reporting through Forge's own reporter: it serves every version and tells whether the run came to an end.
 
 The exit code is the number of failures (mochajs.org, "Exit codes"; 1 with --posix-exit-codes), 1 also where a file cannot be
-loaded, 7 where an error came when the run was over. Coverage is measured by nyc or c8, the repository's own or Forge's c8.
+loaded, 7 where an error came when the run was over. From mocha 9 on it lists its tests (--dry-run); an older one runs them
+though. Coverage is measured by nyc or c8, the repository's own or Forge's c8.
 """
 
 import re
@@ -43,6 +44,7 @@ def _argv(request: ToolRequest, own: OwnCall, report: str, *, alone: tuple[str, 
         f"--reporter-option=output={request.report / report}",
         *((f"--require={commands.shipped('mocha_select.cjs')}",) if alone is not None or commands.selecting(request) else ()),
         *options,
+        *(("--dry-run", "--no-parallel") if request.selection.listing else ()),
         *((f"--grep={alone[1]}",) if alone is not None else ()),
         *(only or targets),
     )
@@ -96,4 +98,5 @@ ADAPTER = ScriptRunner(
     argv=_argv,
     manner=_MANNER,
     variables=lambda request, _report: commands.selecting(request),
+    lists=True,
 )

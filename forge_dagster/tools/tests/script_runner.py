@@ -11,6 +11,7 @@ from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
+from forge_dagster.tools.tests.javascript_listing import listed
 from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
 
 
@@ -24,7 +25,7 @@ class ScriptRunner:
 
     `argv`: what to run for one call in a script, given the name of its report file; `manner`: how its report is read, and a
     test run alone. `variables`: what its environment holds for that report. `preload`: file of the canary's that node loads
-    first, for a runner that is not given it by `argv`.
+    first, for a runner that is not given it by `argv`. `lists`: `argv` knows of Selection.listing.
     """
 
     name: str
@@ -34,6 +35,8 @@ class ScriptRunner:
     manner: Manner
     variables: Callable[[ToolRequest, str], Mapping[str, str]] = _none
     preload: str = ""
+    lists: bool = False
+    tells_tests: bool = True
     gate: str = "unit"
     language: Language | None = Language.TYPESCRIPT
     default: bool = False
@@ -62,16 +65,20 @@ class ScriptRunner:
         return commands.command(request, own, argv, more=more)
 
     def _canary(self, request: ToolRequest, own: OwnCall, number: int) -> dict[str, str]:
-        if not self.manner.canary(request, own):
+        if request.selection.listing or not self.manner.canary(request, own):
             return {}
         options = f'{own.variables.get("NODE_OPTIONS", "")} --require="{canaries.file(self.preload)}"'.strip()
         return {**canaries.variables(request, number), **({"NODE_OPTIONS": options} if self.preload else {})}
 
     def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
         """Each failed test once more, alone: by its title, or its file where the runner runs nothing less."""
+        if request.selection.listing:
+            return ()
         return again(self.manner, request, outputs, calls=commands.calls_of(request, self.name))
 
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
         """PASSED only for exit code 0 with a report told to its end, in which something passed and nothing failed."""
         calls = commands.calls_of(request, self.name)
+        if request.selection.listing:
+            return listed(self.manner, request, outputs, calls=calls)
         return judged(self.manner, request, outputs, calls=calls, coverage=commands.COVERAGE)

@@ -1,5 +1,6 @@
 // node's option --require: tells in the file $FORGE_SCRIPT_REPORT, as JSON lines, that the program ran to its end, how it ended, and
-// what error ended it. Neither what the program starts nor its worker threads tell anything.
+// what error ended it. Neither what the program starts nor its worker threads tell anything. With $FORGE_CANARY, the program is to
+// fail (canary/forge_canary_script.cjs).
 "use strict";
 
 const fs = require("node:fs");
@@ -8,6 +9,7 @@ const { isMainThread } = require("node:worker_threads");
 const report = process.env.FORGE_SCRIPT_REPORT;
 delete process.env.FORGE_SCRIPT_REPORT;
 
+if (isMainThread && process.env.FORGE_CANARY) require("./canary/forge_canary_script.cjs");
 if (isMainThread && report) {
   let last = "";
   process.on("uncaughtExceptionMonitor", (error) => {

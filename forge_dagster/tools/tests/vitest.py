@@ -2,20 +2,24 @@
 
 Exit code 1 stands for failing tests, for a crash, for a coverage threshold of the repository's own, for obsolete snapshots
 (with CI=1) and for an error outside of any test; 0 also where a filter matched nothing. Coverage needs the repository's own
-provider package in vitest's own version; its map is in the report.
+provider package in vitest's own version; its map is in the report. `vitest list` (vitest.dev, "CLI": from 2.0 on) loads test
+files and runs no test; before, the tests are run to have them listed.
 """
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.scripts import kept
 from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
+from forge_dagster.tools.tests.javascript_listing import listed
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
+from forge_dagster.tools.tests.javascript_text import place
 from forge_dagster.tools.tests.jest_report import read_jest_report
 from forge_dagster.tools.tests.own_calls import OwnCall, other_runner, runner_sign
 
@@ -37,6 +41,7 @@ _DROPPED = frozenset(
     ("--reporter", "--outputFile", "--shard", "--bail", "--retry", "--coverage.provider", "--coverage.reporter", "--inspect")
 )
 _COMMANDS = frozenset(("run", "watch", "dev", "related"))
+_LISTS_FROM = 2
 _OLD = re.compile(r"0\.([0-2]?\d|3[0-3])\.")
 """Versions to which no canary is given: what it enters by was not tried there."""
 
@@ -51,6 +56,8 @@ class Vitest:
     default: bool = False
     program: str = "vitest"
     package: str = "vitest"
+    lists: bool = True
+    tells_tests: bool = True
     follow_up_may_crash: bool = True
     measured_by: str = "add @vitest/coverage-v8, in exactly the version of vitest, to devDependencies"
 
@@ -79,11 +86,13 @@ class Vitest:
 
     def follow_up(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> Sequence[Command]:
         """Each failed test once more, alone."""
-        return again(_MANNER, request, outputs, calls=_calls(request))
+        return () if request.selection.listing else again(_MANNER, request, outputs, calls=_calls(request))
 
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
         """PASSED only for exit code 0 with a report in which something passed, and nothing but snapshots is wrong."""
         calls = _calls(request)
+        if request.selection.listing:
+            return listed(_MANNER, request, outputs, calls=calls, read=_read_listing if _lists(request) else None)
         measured = any(b'"coverageMap"' in out.reports.get(_MANNER.report, b"") for out in outputs)
         return judged(_MANNER, request, outputs, calls=calls, coverage=_MANNER.report if measured else "")
 
@@ -104,21 +113,31 @@ def _argv(
         options.append(f"--testNamePattern={alone[1]}")
     without = () if alone is not None else commands.left_out(request)
     root = f"{commands.directory(request)}/"
+    chosen = (*files, *options, *(f"--exclude={_glob(path.removeprefix(root))}" for path in without))
+    told = request.report / report
+    if request.selection.listing and _lists(request):
+        return (str(request.executable), "list", *chosen, f"--json={told}", *_not_measuring(request))
     return (
         str(request.executable),
         "run",
-        *files,
-        *options,
-        *(f"--exclude={_glob(path.removeprefix(root))}" for path in without),
+        *chosen,
         "--reporter=default",
         "--reporter=json",
-        f"--outputFile.json={request.report / report}",
+        f"--outputFile.json={told}",
         *(_planting() if alone is None and _canary(request, own) else ()),
         *(_measuring(request) if measure else _not_measuring(request)),
     )
 
 
+def _lists(request: ToolRequest) -> bool:
+    """Whether this version has the command `list`."""
+    major = request.version.partition(".")[0]
+    return major.isdecimal() and int(major) >= _LISTS_FROM
+
+
 def _canary(request: ToolRequest, own: OwnCall) -> bool:
+    if request.selection.listing:
+        return False
     old = _OLD.match(request.version) is not None
     return not old and canaries.wanted(request, own, choosing=("--testNamePattern", "-t", "--tagsFilter"))
 
@@ -159,10 +178,21 @@ def _read(request: ToolRequest, data: bytes) -> Suite | None:
     return read_jest_report("vitest", request, data)
 
 
+def _read_listing(request: ToolRequest, data: bytes) -> Suite | None:
+    """What `vitest list --json` writes: tests that are not skipped. Never raises."""
+    try:
+        told = load_json(data)
+    except (ValueError, RecursionError):
+        return None
+    tests = [test for test in told if isinstance(test, dict)] if isinstance(told, list) else []
+    cases = [(place(request, test.get("file")), test.get("name")) for test in tests]
+    return Suite(cases=tuple(Case(file=file, name=name, state="passed") for file, name in cases if isinstance(name, str)))
+
+
 def _alone(request: ToolRequest, case: Case, name: str, report: str) -> Command:
     own = _calls(request)[0]
-    place = str(request.root / (case.file or ""))
-    return commands.command(request, own, _argv(request, own, report, measure=False, alone=(place, name)))
+    file = str(request.root / (case.file or ""))
+    return commands.command(request, own, _argv(request, own, report, measure=False, alone=(file, name)))
 
 
 _MANNER = Manner(
