@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from forge_dagster.domain.project import NodeProject, Project
 from forge_dagster.tools.tests.built_first import in_members
-from forge_dagster.tools.tests.own_calls import OwnCall, delegates, other_runner, own_calls, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall, own_calls
+from forge_dagster.tools.tests.runner_signs import delegates, other_runner, runner_sign
 
 RUNNERS = ("vitest", "jest", "mocha", "node_test", "ava", "tap", "tape", "uvu", "jasmine", "test_script")
 

@@ -15,8 +15,9 @@ from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests.canaries import unbelieved
 from forge_dagster.tools.tests.javascript_suite import Case, Fault, Suite
 from forge_dagster.tools.tests.javascript_text import crash_of, is_configuration, line_in, said, without_escapes
-from forge_dagster.tools.tests.own_calls import OwnCall, other_sure_runners
+from forge_dagster.tools.tests.own_calls import OwnCall
 from forge_dagster.tools.tests.reruns import RERUN_TIMEOUT_S, TEST_ERROR, TEST_FAILED, labelled, to_rerun
+from forge_dagster.tools.tests.runner_signs import other_sure_runners
 from forge_dagster.tools.tests.verdicts import disagreement, no_tests, output_tail
 
 LONGEST_NAME = 1_000

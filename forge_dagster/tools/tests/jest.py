@@ -16,7 +16,8 @@ from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
 from forge_dagster.tools.tests.jest_report import read_jest_report
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
+from forge_dagster.tools.tests.runner_signs import runner_sign
 
 _WITH_VALUE = frozenset(
     (

@@ -12,7 +12,8 @@ from forge_dagster.tools.tests import javascript_canaries as canaries
 from forge_dagster.tools.tests import javascript_commands as commands
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
 from forge_dagster.tools.tests.javascript_listing import listed
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
+from forge_dagster.tools.tests.runner_signs import runner_sign
 
 
 def _none(_request: ToolRequest, _report: str) -> Mapping[str, str]:

@@ -20,8 +20,9 @@ from forge_dagster.tools.tests.canaries import unbelieved
 from forge_dagster.tools.tests.event_report import read_events
 from forge_dagster.tools.tests.javascript import Manner, again, judged, report_name
 from forge_dagster.tools.tests.javascript_suite import Case, State, Suite
-from forge_dagster.tools.tests.own_calls import OwnCall, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
 from forge_dagster.tools.tests.reruns import RERUN_TIMEOUT_S
+from forge_dagster.tools.tests.runner_signs import runner_sign
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from forge_dagster.tools.tests.javascript_listing import listed
 from forge_dagster.tools.tests.javascript_suite import Case, Suite
 from forge_dagster.tools.tests.javascript_text import place
 from forge_dagster.tools.tests.jest_report import read_jest_report
-from forge_dagster.tools.tests.own_calls import OwnCall, other_runner, runner_sign
+from forge_dagster.tools.tests.own_calls import OwnCall
+from forge_dagster.tools.tests.runner_signs import other_runner, runner_sign
 
 _PROVIDERS = ("@vitest/coverage-v8", "@vitest/coverage-istanbul")
 _WITH_VALUE = frozenset(
