@@ -48,6 +48,15 @@ def test_a_file_that_is_added_or_a_zip_that_is_replaced_shows_at_once(tmp_path: 
     assert index.ids() == ["GHSA-1", "GHSA-3", "GHSA-4"]
 
 
+def test_what_a_scanner_keeps_beside_its_own_database_is_no_advisory(tmp_path: Path) -> None:
+    folder = mirror_folder(tmp_path / "mirror", [advisory("GHSA-1", "pkg-1")])
+    theirs = folder / "trivy" / "db"
+    theirs.mkdir(parents=True)
+    (theirs / "trivy.db").write_bytes(b"")
+    (theirs / "metadata.json").write_text('{"Version": 2}')
+    assert Index(tmp_path, folder).ids() == ["GHSA-1"]
+
+
 @pytest.mark.parametrize("now", [HOUR + 1, -1.0])
 def test_a_file_that_is_written_in_place_shows_within_the_hour(tmp_path: Path, now: float) -> None:
     folder = mirror_folder(tmp_path / "mirror", [advisory("GHSA-1", "pkg-1")])

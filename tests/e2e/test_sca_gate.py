@@ -1,6 +1,9 @@
 """The gate sca against advisories that the operator mirrors: planted flaws are found, what cannot be known is no pass."""
 
+import base64
 import json
+import shutil
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +21,7 @@ from forge_dagster.workspace.environments import LocalEnvironments
 from forge_dagster.workspace.processes import ProcessRun
 from tests.support.advisories import LOW, advisory, mirror_folder, mirror_zip
 from tests.support.gate_bench import Files, GateBench
+from tests.support.trivy_seeds import TRIVY_DB
 
 GHSA = "GHSA-aaaa-bbbb-cccc"
 
@@ -113,6 +117,19 @@ def test_the_clean_twin_passes_with_a_bill_of_materials(bench: Bench) -> None:
     text = Path(result.artifacts["sbom"]).read_text()
     assert "pkg:npm/left-pad@2.0.0" in text
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+
+
+@pytest.mark.skipif(shutil.which("trivy") is None, reason="trivy is not installed")
+def test_the_real_trivy_reads_its_database_in_the_operators_mirror(bench: Bench) -> None:
+    theirs = bench.sources[0] / "trivy" / "db"
+    theirs.mkdir(parents=True)
+    (theirs / "trivy.db").write_bytes(zlib.decompress(base64.b85decode(TRIVY_DB)))
+    told = {"Version": 2, "UpdatedAt": "2026-11-01T10:00:00Z", "NextUpdate": "2076-11-01T10:00:00Z"}
+    (theirs / "metadata.json").write_text(json.dumps(told))
+    bench.plant(NOTHING, node(**{"left-pad": "1.0.0"}))
+    result = bench.sca()
+    assert [(run.tool, run.outcome) for run in result.tools] == [("osv", Outcome.FAILED), ("trivy", Outcome.FAILED)]
+    assert {(finding.tool, finding.rule) for finding in result.findings} == {("osv", GHSA), ("trivy", GHSA)}
 
 
 def test_python_from_a_zip(bench: Bench, tmp_path: Path) -> None:

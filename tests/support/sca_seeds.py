@@ -54,7 +54,7 @@ ThreadingHTTPServer(("127.0.0.1", int(os.environ["PORT"])), Registry).serve_fore
 """
 
 
-def _lock(version: str) -> str:
+def npm_lock(version: str) -> str:
     entry: dict[str, Any] = {"version": version, "dev": True}
     root = {"name": "shop", "version": "1.0.0", "devDependencies": {"left-pad": "^1.1.0"}}
     packages = {"": root, "node_modules/left-pad": entry}
@@ -62,7 +62,7 @@ def _lock(version: str) -> str:
     return json.dumps(lock, indent=2) + "\n"
 
 
-_PACKAGE = {"name": "shop", "version": "1.0.0", "devDependencies": {"left-pad": "^1.1.0"}}
+PACKAGE = {"name": "shop", "version": "1.0.0", "devDependencies": {"left-pad": "^1.1.0"}}
 
 
 def _npm(case: str, outcome: Outcome, version: str, *, answers: bool = True, **rest: Any) -> Seed:
@@ -70,11 +70,11 @@ def _npm(case: str, outcome: Outcome, version: str, *, answers: bool = True, **r
         tool="npm_audit",
         case=case,
         files={
-            "package.json": json.dumps(_PACKAGE, indent=2) + "\n",
-            "package-lock.json": _lock(version),
+            "package.json": json.dumps(PACKAGE, indent=2) + "\n",
+            "package-lock.json": npm_lock(version),
             "registry.py": REGISTRY.replace("ANSWERS", str(answers)),
         },
-        node=NodeProject(manager="npm", package=_PACKAGE, lock_file="package-lock.json", dependencies=frozenset({"left-pad"})),
+        node=NodeProject(manager="npm", package=PACKAGE, lock_file="package-lock.json", dependencies=frozenset({"left-pad"})),
         outcome=outcome,
         serve=("python3", "registry.py"),
         told_in="NPM_CONFIG_REGISTRY",
@@ -233,11 +233,11 @@ def _osv(case: str, outcome: Outcome, version: str, *, answers: bool = True, **r
         tool="osv_scanner",
         case=case,
         files={
-            "package.json": json.dumps(_PACKAGE, indent=2) + "\n",
-            "package-lock.json": _lock(version),
+            "package.json": json.dumps(PACKAGE, indent=2) + "\n",
+            "package-lock.json": npm_lock(version),
             "database.py": DATABASE.replace("ANSWERS", str(answers)),
         },
-        node=NodeProject(manager="npm", package=_PACKAGE, lock_file="package-lock.json", dependencies=frozenset({"left-pad"})),
+        node=NodeProject(manager="npm", package=PACKAGE, lock_file="package-lock.json", dependencies=frozenset({"left-pad"})),
         outcome=outcome,
         serve=("python3", "database.py"),
         told_in="DATABASE_IS_WRITTEN",

@@ -1,8 +1,4 @@
-"""Seeds of trivy, with a database of two flaws that are made up.
-
-The database was made by trivy's own packages (github.com/aquasecurity/trivy-db, `PutAdvisory`, `PutVulnerability`); the format
-is bolt's, which nothing here writes.
-"""
+"""Seeds of trivy, each with a small database that it reads offline."""
 
 import json
 from typing import Any
@@ -10,100 +6,80 @@ from typing import Any
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import NodeProject, PythonProject
 from forge_dagster.tools.analysis.trivy import DATABASE_VARIABLE
+from tests.support.sca_seeds import PACKAGE, npm_lock
 from tests.support.seeds import Seed
 
-_METADATA = (
-    '{"Version":2,"NextUpdate":"2036-11-01T10:00:00Z","UpdatedAt":"2026-11-01T10:00:00Z","DownloadedAt":"2026-11-01T10:00:00Z"}'
+FAILED, PASSED, ERRORED = Outcome.FAILED, Outcome.PASSED, Outcome.ERRORED
+
+TRIVY_DB = (
+    "c-rmV&ui0Q7{Kwa>!wb{ojuinUTpenIHVw2tgM46y3HQc9n$1&`$F5)B<(Dt=%3=vt2Y(@4-ewOe_$Zq1>ZDj*VVOk;AD*NhrP+(<axU{Z(#5|"
+    "BwHjBh=u$8ub1|t{x{1(e=%~{xp03z+(*Ox_Ya@GR6pKsL;wH)006+LGdCmupC5~lj>QkgUnzE<T)nk%gB1k;0002s^cm#y%Pa)|00000XV&~!"
+    "9RL6T0001-J+Wc_A3VwLZ~bQh{P+9csa6*iPj4C4r18<=8vwz$CDr^t0&u_dK+mSLt9oWnD~YCMJL?5k%RSfDid%WzQ1r5*n~JuR&`RxkQ#eMs"
+    "E=t02rQPfYzi6k^D`qCSl1%$Sj}6bP32QW>e=ZTvCez7`w$tN=0ssI20C0qb3Hkp8)!wQmo6@wK6<Iw_0iZHk0LUIy0I(EYD0)SiT>!}V+5Ln9"
+    "K!(g800000faw;8X?$#$|KC&XqH1sEg8pZ<xfZ7Pe*fE8|CicaR{PaxBw`t!p}Th5F~#JH!NJQ0@ksDdufzWPk$$t)$mQ0gS8SK#Tf%HR((A_a"
+    "R!6$F(~YaMd)j(I%W2h`YiJ4Wk<k#UH*J85db+uxf@+@Ea&xIvReH5{IceIBlo7;9;og1O7Ebq$*KLXGD|ttBq}UbKO<~$@*Y!k09rQn|*OIL%"
+    "^HXP!H$OGtpUuzztlrG^i;dlwnHRJ$HlP#MY-C+U{_XAd3q(J{{?c5~{~0;_#K^Yv>i%No<CVIx8@DU*!E-2Ti3-9s9oh1v-JBG%B|5^Ny*gi9"
+    "Un{C3K?&;M_+D^Zax1-rwkayY5lvI{3rd5v7q5&)t1gnZQ%xPrtzU&|m+R8439Ddu{w#wt89klZ&ZKi`|Ld9hksF5VJ+v)Zk<%l4qouMxuY6d6"
+    "n{w%+F(-EI*^{_-eggvl0095b;Q#q8hgsSnSDR;P000000000000000000000000000000000000000000000000000000000000000000B6W="
+    "=7*8K"
 )
-_DATABASE = (
-    "c-rmV-"
-    ")hrP9Ki9e>!#?`UV9aD;Z>9M4~hf?hm&nEWI8Q~4#}F+Hjp+UNvC5}@EyF@w@_cgOE0|g1@;d9vZS?(c6E3&w(kc{PJWzoa+*_m@"
-    "jIk#p^z$N_2G}D!(wt$PUFSGahJ0Ca#k0!`se4b-"
-    "#cIK^$Gw00002s%$b{!|Ig?87jykb<8Q3*Ke>5l^EN9A00000z}Yj(=gTYw000000O!_xZXW;u00000oIj;;{+~X{pB$5C0j^8=C"
-    "MD{+LE!c~Mrg+>ns$}q_<I29=qpk_NO{<NWYnwmyGH#$Z>qlIha0PrZoSmk*0)y-M;J;NZK3Z}^ya|ptI*!{R8xhK>-"
-    "Ud3zZz7l4Ryb6Rx3xRt-"
-    "9H$nKivKYH5sH<jkxmSK6}UR#!Qbml==BIt_XE0RR9102jr=l>9&WeZNmqJk^ekz;;fP`L`!C|JvU&e_I&4!f1&ZnSZNhO2$4Vsn"
-    "6QT<pBTy0020_;y8~ljr0EpQm#tT=hApb4!5%WK8fGu;*WB;CiRlkjvd=Z<PXA@n!aW5`^yGeA-"
-    "&XA7Qdf}`$5mL*4%h~u&ZsW)*y7_eQm|rb0a_8*QE78-&oZxz0-"
-    "|sy`n$1drG2{21u{xPdBAgH;#kIT3%Lf?Oxz1(+@k#`Y>>V6DE|_(@iJ?W=uHq4i|DuH}e&ias&3VZ57v(p8xuWBzrh7vN+1(*SS"
-    "5NXKw5zcfX>wJ^PL3x3$quk=*mDidvx?#IE0$E*r7tMq1Bylr{)VX-"
-    "@Zpw$+|WUcYV~q$_GQhQrARM*f`Q_`@jwH4&eD000007tQGZ{K{DlILZX)SsDNU0000000000000000000000000000000000000"
-    "00000000000000000000000006)_@(T>3AQ%"
-)
-_WRITER = """import base64
+"""trivy's database with one flaw of left-pad before 1.3.0 and one of iniconfig before 1.1.1: zlib, base 85. How it was made:
+tests/golden/trivy/README.md.
+"""
+TRIVY_DATABASE = """import base64
+import json
 import os
 import zlib
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
-place = Path("database/db")
-place.mkdir(parents=True, exist_ok=True)
+place = Path("database/trivy/db")
 if ANSWERS:
-    (place / "metadata.json").write_text(METADATA)
-    (place / "trivy.db").write_bytes(zlib.decompress(base64.b85decode(CONTENT)))
+    place.mkdir(parents=True, exist_ok=True)
+    (place / "trivy.db").write_bytes(zlib.decompress(base64.b85decode("CONTENT")))
+    told = {"Version": 2, "UpdatedAt": "2026-11-01T10:00:00Z", "NextUpdate": "2076-11-01T10:00:00Z"}
+    (place / "metadata.json").write_text(json.dumps({**told, "DownloadedAt": "2026-11-01T10:00:00Z"}))
 HTTPServer(("127.0.0.1", int(os.environ["PORT"])), BaseHTTPRequestHandler).serve_forever()
-"""
-"""Its port only tells that the database is written."""
-_PACKAGE = {"name": "shop", "version": "1.0.0", "devDependencies": {"left-pad": "^1.1.0"}}
-_MANIFEST = '[project]\nname = "shop"\nversion = "1.0.0"\nrequires-python = ">=3.11"\ndependencies = ["shipping-rates"]\n'
-_UV_LOCK = """version = 1
-requires-python = ">=3.11"
-
-[[package]]
-name = "shipping-rates"
-version = "VERSION"
-source = { registry = "https://example.org/simple" }
-
-[[package]]
-name = "shop"
-version = "1.0.0"
-source = { virtual = "." }
-dependencies = [{ name = "shipping-rates" }]
-"""
+""".replace("CONTENT", TRIVY_DB)
 
 
-def _lock(version: str) -> str:
-    root = {"name": "shop", "version": "1.0.0", "devDependencies": {"left-pad": "^1.1.0"}}
-    packages = {"": root, "node_modules/left-pad": {"version": version, "dev": True}}
-    lock = {"name": "shop", "version": "1.0.0", "lockfileVersion": 3, "requires": True, "packages": packages}
-    return json.dumps(lock, indent=2) + "\n"
-
-
-def _seed(case: str, outcome: Outcome, files: dict[str, str], *, answers: bool = True, **rest: Any) -> Seed:
-    values = {"METADATA": repr(_METADATA), "CONTENT": repr(_DATABASE), "ANSWERS": repr(answers)}
-    writer = _WRITER
-    for name, value in values.items():
-        writer = writer.replace(name, value)
+def _trivy(case: str, outcome: Outcome, version: str = "1.3.0", *, answers: bool = True, lock: str = "", **rest: Any) -> Seed:
+    """`database.py` writes the database that trivy reads; its port only tells that it has. `lock`: its text, if another."""
+    more = rest.pop("more", {})
+    npm = NodeProject(manager="npm", package=PACKAGE, lock_file="package-lock.json", dependencies=frozenset({"left-pad"}))
+    project: dict[str, Any] = {"node": npm} if "python" not in rest else {}
+    mine = {"package.json": json.dumps(PACKAGE, indent=2) + "\n", "package-lock.json": lock or npm_lock(version)}
     return Seed(
         tool="trivy",
         case=case,
-        files={**files, "database.py": writer},
+        files={
+            **(mine if project else {"requirements.txt": f"iniconfig=={version}\nleft==1.0\n"}),
+            "database.py": TRIVY_DATABASE.replace("ANSWERS", str(answers)),
+            **more,
+        },
         outcome=outcome,
         serve=("python3", "database.py"),
         told_in="DATABASE_IS_WRITTEN",
         variables={DATABASE_VARIABLE: "database"},
+        **project,
         **rest,
     )
 
 
-def _npm(case: str, outcome: Outcome, lock: str, **rest: Any) -> Seed:
-    node = NodeProject(manager="npm", package=_PACKAGE, lock_file="package-lock.json", dependencies=frozenset({"left-pad"}))
-    files = {"package.json": json.dumps(_PACKAGE, indent=2) + "\n", "package-lock.json": lock}
-    return _seed(case, outcome, files, node=node, **rest)
-
-
-def _uv(case: str, outcome: Outcome, version: str, **rest: Any) -> Seed:
-    pyproject = {"project": {"name": "shop", "version": "1.0.0", "dependencies": ["shipping-rates"]}}
-    python = PythonProject(manager="uv", pyproject=pyproject, lock_file="uv.lock", dependencies=frozenset({"shipping-rates"}))
-    files = {"pyproject.toml": _MANIFEST, "uv.lock": _UV_LOCK.replace("VERSION", version)}
-    return _seed(case, outcome, files, python=python, **rest)
-
-
+_PIP = PythonProject(manager="pip", requirement_files=("requirements.txt",), dependencies=frozenset({"iniconfig", "left"}))
+_UNSEEN = {"trivy.yaml": "scan:\n  skip-files:\n    - package-lock.json\n"}
 SEEDS = (
-    _npm("fault", Outcome.FAILED, _lock("1.1.0"), findings=(("package-lock.json", None, "GHSA-aaaa-bbbb-cccc"),)),
-    _npm("clean", Outcome.PASSED, _lock("1.3.0")),
-    _npm("no-database", Outcome.ERRORED, _lock("1.3.0"), answers=False, examined=0),
-    _npm("lock-not-seen", Outcome.ERRORED, "{ this is no lock\n", examined=0),
-    _uv("uv-fault", Outcome.FAILED, "3.0.1", findings=(("uv.lock", None, "GHSA-dddd-eeee-ffff"),), examined=2),
-    _uv("uv-clean", Outcome.PASSED, "3.0.2", examined=2),
+    _trivy("fault", FAILED, "1.1.0", findings=(("package-lock.json", None, "GHSA-aaaa-bbbb-cccc"),)),
+    _trivy("clean", PASSED),
+    _trivy(
+        "fault-of-python",
+        FAILED,
+        "1.1.0",
+        python=_PIP,
+        examined=2,
+        findings=(("requirements.txt", None, "GHSA-dddd-eeee-ffff"),),
+    ),
+    _trivy("no-database", ERRORED, answers=False, examined=0),
+    _trivy("lock-not-seen", ERRORED, examined=0, more=_UNSEEN),
+    _trivy("broken-lock", ERRORED, examined=0, lock='{"lockfileVersion": 3, "packages": {'),
 )

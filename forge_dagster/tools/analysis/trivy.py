@@ -25,10 +25,13 @@ from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.analysis.project_locks import project_locks
 from forge_dagster.tools.reading import Unreadable, careful, complaint, json_object, place, report
 
-DATABASE_VARIABLE = "TRIVY_CACHE_DIR"
+DATABASE_VARIABLE = "FORGE_TRIVY_MIRROR"
+"""Variable of the request that names the mirror in which trivy's own cache lies."""
+_CACHE = "trivy"
 _DATABASE_HOSTS = ("mirror.gcr.io", "ghcr.io", "pkg-containers.githubusercontent.com")
 """Where it fetches its database (trivy.dev/docs, "Network connectivity")."""
 _CONFIGURATIONS = ("trivy.yaml", ".trivyignore", ".trivyignore.yaml")
+_NO_DATABASE = "--skip-db-update cannot be specified on the first run"
 _FLAWS_FOUND = 5
 """Exit code that it is told to end with where it finds any."""
 _NOT_READ = frozenset({"pdm.lock", "npm-shrinkwrap.json"})
@@ -37,7 +40,10 @@ _NOT_READ = frozenset({"pdm.lock", "npm-shrinkwrap.json"})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trivy:
-    """The adapter. `database_folder`: what a mirror has in it that it can read offline: a cache with `db/trivy.db`."""
+    """The adapter. `database_folder`: what a mirror has in it that it can read offline: a cache with `db/trivy.db`.
+
+    trivy makes that `db` for its own user only; in the sandbox it is somebody else, so a mirror's has to be readable by all.
+    """
 
     name: str = "trivy"
     gate: str = "sca"
@@ -45,7 +51,7 @@ class Trivy:
     default: bool = False
     program: str = "trivy"
     package: str = ""
-    database_folder: str = "trivy"
+    database_folder: str = _CACHE
     database_variable: str = DATABASE_VARIABLE
 
     def chosen(self, project: Project) -> str | None:
@@ -57,11 +63,12 @@ class Trivy:
         """One run over the tree; none where no project has a lock that it reads."""
         if not _asked(request):
             return ()
-        offline = DATABASE_VARIABLE in request.variables
+        mirror = request.variables.get(DATABASE_VARIABLE)
+        offline = mirror is not None
         argv = [str(request.executable), "filesystem", "--scanners", "vuln", "--pkg-types", "library", "--include-dev-deps"]
         argv += ["--list-all-pkgs", "--format", "json", "--exit-code", str(_FLAWS_FOUND), "--cache-backend", "memory"]
         argv += ["--no-progress", "--skip-version-check", "--disable-telemetry"]
-        argv += ["--offline-scan", "--skip-db-update"] if offline else []
+        argv += ["--offline-scan", "--skip-db-update", "--cache-dir", f"{mirror}/{_CACHE}"] if offline else []
         return (
             Command(
                 argv=(*argv, "."), cwd=request.root, timeout_s=request.timeout_s, network=not offline, hosts=_DATABASE_HOSTS
@@ -78,19 +85,20 @@ class Trivy:
         if touched is not None:
             raise Unreadable(f"the change touches {touched}, which may tell trivy what to ignore")
         if output.result.exit_code not in (0, _FLAWS_FOUND):
-            raise Unreadable(f"trivy ended with {output.result.exit_code}: {complaint(output)}")
+            problem = f"trivy ended with {output.result.exit_code}: {complaint(output)}"
+            more = f" (a mirror's {_CACHE}/db has to be readable by all)" if _NO_DATABASE in problem else ""
+            raise Unreadable(f"{problem}{more}")
         data = json_object(output.result.stdout, "what trivy printed")
         if data["SchemaVersion"] != 2:
             raise Unreadable(f"trivy's report is of version {str(data['SchemaVersion'])[:20]}, and only 2 is known")
-        results = {
-            place(request, str(result["Target"])): result for result in data["Results"] if result["Class"] == "lang-pkgs"
-        }
-        any_flaw = any(result.get("Vulnerabilities") for result in data["Results"])
+        told = data.get("Results") or ()  # there is none where it has read no lock
+        results = {place(request, str(result["Target"])): result for result in told if result["Class"] == "lang-pkgs"}
+        any_flaw = any(result.get("Vulnerabilities") for result in told)
         if output.result.exit_code != (_FLAWS_FOUND if any_flaw else 0):
             raise Unreadable(f"trivy ended with {output.result.exit_code}, and its report says otherwise")
         silent = [path for path in _asked(request) if path not in results]
         if silent:
-            raise Unreadable(f"trivy says nothing of {silent[0]}")
+            raise Unreadable(f"trivy says nothing of {silent[0]}: it pins nothing, is left out, or cannot be read")
         mine = {path: results[path] for path in _asked(request)}
         findings = tuple(finding for path, result in mine.items() for finding in _findings(request, path, result))
         failed = any(finding.severity is Severity.ERROR for finding in findings)
