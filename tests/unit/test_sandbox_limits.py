@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from forge_dagster.domain.settings import SandboxSettings
-from forge_dagster.workspace.sandbox.limits import Hierarchy, find_hierarchies, usable_hierarchies, values_of
+from forge_dagster.workspace.sandbox.limits import Hierarchy, find_hierarchies, limit_swap, usable_hierarchies, values_of
 
 V1 = "30 24 0:26 / {root}/memory rw - cgroup cgroup rw,memory\n31 24 0:27 / {root}/pids rw - cgroup cgroup rw,pids\n"
 V2 = "32 24 0:28 / {root}/unified rw - cgroup2 cgroup2 rw\n"
@@ -35,6 +35,72 @@ def test_version_2_gets_its_controllers_enabled_above_the_groups(tmp_path: Path)
     assert found == (Hierarchy(folder=tmp_path / "unified/own/forge", controllers=("cpu", "memory", "pids"), version=2),)
     for folder in ("unified/own", "unified/own/forge"):
         assert (tmp_path / folder / "cgroup.subtree_control").read_text() == "+cpu +memory +pids"
+
+
+class Kernel:
+    """Version 2 below `root`, whose own group is `closed` where it is not this user's: it takes only what the kernel would."""
+
+    def __init__(self, root: Path, *folders: str, closed: tuple[str, ...] = ()) -> None:
+        self.root, self.closed = root, {root / folder for folder in closed}
+        for folder in folders:
+            made(root, folder, controllers="cpu memory pids")
+            (root / folder / "cgroup.procs").write_text("")
+
+    def write(self, file: Path, text: str) -> None:
+        group = file.parent
+        if group in self.closed:
+            raise PermissionError(file)
+        if file.name == "cgroup.procs":
+            for procs in self.root.rglob("cgroup.procs"):
+                procs.write_text(" ".join(pid for pid in procs.read_text().split() if pid != text))
+            file.write_text(text)
+        elif (group / "cgroup.procs").exists() and (group / "cgroup.procs").read_text():
+            raise OSError("No Internal Process Constraint")
+        elif not set(text.replace("+", "").split()) <= set((group.parent / "cgroup.controllers").read_text().split()):
+            raise FileNotFoundError(file)
+        else:
+            file.write_text(text)
+
+
+def test_a_delegated_service_empties_its_own_group(tmp_path: Path) -> None:
+    """As systemd does it for User= and Delegate=yes: only the service's own group is that user's, with its processes in it."""
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids")
+    kernel = Kernel(tmp_path, "unified", "unified/service", closed=("unified",))
+    (tmp_path / "unified/service/cgroup.procs").write_text("42")
+    found = usable_hierarchies(V2.format(root=tmp_path), "0::/service\n", write=kernel.write)
+    service = tmp_path / "unified/service"
+    assert found == (Hierarchy(folder=service / "forge", controllers=("cpu", "memory", "pids"), version=2),)
+    assert (service / "forge-itself/cgroup.procs").read_text() == "42"
+    (service / "forge-itself/cgroup.controllers").write_text("cpu memory pids")
+    (service / "forge-itself/cgroup.subtree_control").write_text("")
+    again = usable_hierarchies(V2.format(root=tmp_path), "0::/service/forge-itself\n", write=kernel.write)
+    assert again == found, "a later process of the same service begins in the lower group"
+
+
+def test_processes_that_cannot_be_moved_are_left_without_groups(tmp_path: Path) -> None:
+    kernel = Kernel(tmp_path, "unified", "unified/service", closed=("unified", "unified/service/forge-itself"))
+    (tmp_path / "unified/service/cgroup.procs").write_text("42")
+    assert usable_hierarchies(V2.format(root=tmp_path), "0::/service\n", write=kernel.write) == ()
+
+
+def test_groups_lie_where_processors_can_be_limited_too(tmp_path: Path) -> None:
+    """systemd gives a slice the cpu controller only where one of its units asks for it."""
+    made(tmp_path, "unified", controllers="cpu memory pids")
+    made(tmp_path, "unified/slice", "unified/slice/unit", controllers="memory pids")
+    found = usable_hierarchies(V2.format(root=tmp_path), "0::/slice/unit\n")
+    assert found == (Hierarchy(folder=tmp_path / "unified/forge", controllers=("cpu", "memory", "pids"), version=2),)
+
+
+@pytest.mark.parametrize(
+    ("version", "file", "value"), [(1, "memory.memsw.limit_in_bytes", str(64 * 2**20)), (2, "memory.swap.max", "0")]
+)
+def test_swap_adds_nothing_to_the_memory(tmp_path: Path, version: int, file: str, value: str) -> None:
+    hierarchy = Hierarchy(folder=tmp_path, controllers=("memory",), version=version)
+    limit_swap(hierarchy, tmp_path, SandboxSettings(memory_mib=64))
+    assert list(tmp_path.iterdir()) == [], "a kernel that does not count swap has no such file"
+    (tmp_path / file).write_text("max")
+    limit_swap(hierarchy, tmp_path, SandboxSettings(memory_mib=64))
+    assert (tmp_path / file).read_text() == value
 
 
 def test_with_both_versions_each_controller_is_used_once(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import ProcessResult
 from forge_dagster.workspace.sandbox.enclosed import DOORS, FATAL, HOME, SCRATCH, Enclosed, Plan
 from forge_dagster.workspace.sandbox.limits import Cage, cage, memory_limit
+from forge_dagster.workspace.sandbox.namespaces import how_to_allow
 from forge_dagster.workspace.sandbox.stage import Stage, mount_points
 from forge_dagster.workspace.sandbox.view import Bind
 from forge_dagster.workspace.starting import death_signal, needed_program
@@ -166,8 +167,4 @@ def _write(descriptor: int, content: bytes) -> None:
 def _hint(said: str) -> str:
     if "Unknown option" in said:
         return "Forge needs bubblewrap 0.8 or later"
-    if "No permissions to creat" in said or "uid map" in said or "user namespace" in said:
-        return (
-            "let users make namespaces: sysctl -w kernel.apparmor_restrict_unprivileged_userns=0 user.max_user_namespaces=9999"
-        )
-    return "run `forge doctor`; [sandbox] in settings.toml can choose containers instead"
+    return how_to_allow(said) or "run `forge doctor`; [sandbox] in settings.toml can choose containers instead"

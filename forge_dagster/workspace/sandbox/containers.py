@@ -18,6 +18,7 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import ProcessResult
 from forge_dagster.workspace.sandbox.enclosed import DOORS, FATAL, SCRATCH, Enclosed, Plan
 from forge_dagster.workspace.sandbox.limits import memory_limit
+from forge_dagster.workspace.sandbox.seccomp import podman_profile
 from forge_dagster.workspace.sandbox.view import Bind
 from forge_dagster.workspace.starting import death_signal, needed_program
 
@@ -71,7 +72,7 @@ def contained(plan: Plan, stack: contextlib.ExitStack, *, folder: Path, number: 
     own.mkdir()
     stack.callback(shutil.rmtree, own, ignore_errors=True)
     name = f"forge-{uuid.uuid4().hex[:16]}"
-    options = [*_limits(plan), "--name", name, "--workdir", str(plan.command.cwd)]
+    options = [*_limits(plan), *_filter(plan, own), "--name", name, "--workdir", str(plan.command.cwd)]
     for option in _binds(plan, own):
         options += ["--mount", option]
     plain = {key: value for key, value in plan.environment.items() if "\n" not in value}
@@ -111,6 +112,17 @@ def _limits(plan: Plan) -> list[str]:
     if settings.engine == "podman" and os.geteuid() != 0:
         options.append("--userns=keep-id")
     return options
+
+
+def _filter(plan: Plan, own: Path) -> tuple[str, ...]:
+    """Docker's own filter of system calls is strict enough."""
+    if plan.settings.engine != "podman":
+        return ()
+    try:
+        (own / "seccomp.json").write_text(podman_profile(), encoding="utf-8")
+    except (OSError, ValueError, LookupError) as error:
+        raise WorkspaceError(f"podman's seccomp.json cannot be read: {error}", hint="install podman anew") from error
+    return (f"--security-opt=seccomp={own / 'seccomp.json'}",)
 
 
 def _most_processes() -> int:

@@ -9,19 +9,21 @@ import functools
 import itertools
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from forge_dagster.domain.settings import SandboxSettings
 
-_PARENT = "forge"
+_PARENT, _ITSELF = "forge", "forge-itself"
 _WANTED = ("memory", "pids", "cpu")
 _PERIOD_US = 100_000
 """The kernel's own default period of a processor quota, in microseconds."""
 _WEIGHT, _SHARES = 100, 1024
 """The kernel's own default of a group's part of the processors, in version 2 and 1."""
 _GONE_WITHIN_S = 2.0
+_MOVES = 20
+"""How often what a moved process has started meanwhile is looked for."""
 _NUMBERS = itertools.count()
 
 
@@ -93,10 +95,18 @@ def cage(settings: SandboxSettings, *, share: int = 1) -> Cage | None:
             made.append((hierarchy, folder))
             for file, value in values_of(hierarchy, settings, share=share).items():
                 (folder / file).write_text(value)
+            limit_swap(hierarchy, folder, settings)
     except OSError:
         Cage(folders=tuple(made)).remove()
         return None
     return Cage(folders=tuple(made))
+
+
+def limit_swap(hierarchy: Hierarchy, folder: Path, settings: SandboxSettings) -> None:
+    """No swap on top of the memory, where the kernel counts it: else the limit is that of the memory and all of the swap."""
+    file = folder / ("memory.swap.max" if hierarchy.version == 2 else "memory.memsw.limit_in_bytes")
+    if "memory" in hierarchy.controllers and file.exists():
+        file.write_text("0" if hierarchy.version == 2 else str(memory_limit(settings)))
 
 
 def described() -> tuple[str, str]:
@@ -106,7 +116,8 @@ def described() -> tuple[str, str]:
         names = ", ".join(f"{name} (v{version})" for name, version in sorted(found.items()))
         return f"limits by control groups: {names}", ""
     advice = (
-        "run Forge by root, or where systemd has delegated memory, pids and cpu to it, for limits on all processes together"
+        "for limits on all processes together: `systemd-run --user --scope -p Delegate=yes forge ...`, a service of systemd's "
+        "with Delegate=yes, or root"
     )
     return "limits on memory per process, not on all together; on processes of the sandbox; none on processors", advice
 
@@ -143,16 +154,20 @@ def hierarchies() -> tuple[Hierarchy, ...]:
     return found
 
 
-def usable_hierarchies(mounts: str, own: str) -> tuple[Hierarchy, ...]:
-    """Those of find_hierarchies in which groups may be made, each controller once, with the folder for them made."""
+def usable_hierarchies(
+    mounts: str, own: str, *, write: Callable[[Path, str], object] = Path.write_text
+) -> tuple[Hierarchy, ...]:
+    """Those of find_hierarchies in which groups may be made, each controller once, with the folder for them made.
+
+    `write` tells the kernel: a file of a control group, and what is written to it.
+    """
     found: list[Hierarchy] = []
     taken: set[str] = set()
     for hierarchy in find_hierarchies(mounts, own):
-        wanted = tuple(name for name in hierarchy.controllers if name in _WANTED and name not in taken)
-        folder = _parent(hierarchy, wanted) if wanted else None
-        if folder is not None:
-            taken.update(wanted)
-            found.append(Hierarchy(folder=folder, controllers=wanted, version=hierarchy.version))
+        usable = _usable(hierarchy, taken, write)
+        if usable is not None:
+            taken.update(usable.controllers)
+            found.append(usable)
     return tuple(found)
 
 
@@ -189,29 +204,58 @@ def _existing(point: Path, path: str) -> Path:
     return folder if folder.is_dir() else point
 
 
-def _parent(hierarchy: Hierarchy, controllers: tuple[str, ...]) -> Path | None:
-    """The folder for Forge's groups, made; None where this user may not.
+def _usable(hierarchy: Hierarchy, taken: set[str], write: Callable[[Path, str], object]) -> Hierarchy | None:
+    """The hierarchy with the folder for Forge's groups, made, and the controllers that it has; None where this user may not.
 
     In version 2 a group with processes may not have groups with controllers below it ("No Internal Process Constraint"), save
-    the root: there Forge's groups lie beside its own, so as high as it takes to find a group without processes.
+    the root: there Forge's groups lie beside its own, so as high as it takes to find a group without processes. Where nothing
+    above is this user's (a service with User= and Delegate=, a container) the processes of its own group move into one below.
     """
-    places = [hierarchy.folder]
-    if hierarchy.version == 2:
-        places += [parent for parent in hierarchy.folder.parents if (parent / "cgroup.subtree_control").exists()]
-    for place in places:
-        folder = place / _PARENT
-        try:
-            if hierarchy.version == 2:
-                _enable(place, controllers)
-            folder.mkdir(exist_ok=True)
-            if hierarchy.version == 2:
-                _enable(folder, controllers)
-            if not os.access(folder, os.W_OK | os.X_OK):
-                continue
-        except OSError:
-            continue
-        return folder
+    own, version = hierarchy.folder, hierarchy.version
+    if version == 1:
+        places = [(own, hierarchy.controllers)]
+    else:
+        above = [own, *(parent for parent in own.parents if (parent / "cgroup.subtree_control").exists())]
+        places = [(place, tuple(_text(place / "cgroup.controllers").split())) for place in above]
+    wanted = [(place, tuple(name for name in there if name in _WANTED and name not in taken)) for place, there in places]
+    for place, names in sorted(wanted, key=lambda one: -len(one[1])):  # systemd enables cpu only where a unit asks for it
+        folder = _parent(place, names, version, write) if names else None
+        if folder is not None:
+            return Hierarchy(folder=folder, controllers=names, version=version)
+    if version == 2 and wanted[0][1] and _emptied(own, write):
+        folder = _parent(own, wanted[0][1], version, write)
+        return None if folder is None else Hierarchy(folder=folder, controllers=wanted[0][1], version=version)
     return None
+
+
+def _parent(place: Path, controllers: tuple[str, ...], version: int, write: Callable[[Path, str], object]) -> Path | None:
+    folder = place / _PARENT
+    try:
+        if version == 2:
+            _enable(place, controllers, write)
+        folder.mkdir(exist_ok=True)
+        if version == 2:
+            _enable(folder, controllers, write)
+    except OSError:
+        return None
+    return folder if os.access(folder, os.W_OK | os.X_OK) else None
+
+
+def _emptied(own: Path, write: Callable[[Path, str], object]) -> bool:
+    """Whether the processes of this group, this one and those around it, are now in one below it."""
+    rest = own / _ITSELF
+    try:
+        rest.mkdir(exist_ok=True)
+    except OSError:
+        return False
+    for _ in range(_MOVES):
+        pids = _text(own / "cgroup.procs").split()
+        if not pids:
+            return True
+        for pid in pids:
+            with contextlib.suppress(OSError):
+                write(rest / "cgroup.procs", pid)
+    return False
 
 
 def _bury(folder: Path) -> None:
@@ -223,11 +267,11 @@ def _bury(folder: Path) -> None:
                 group.rmdir()
 
 
-def _enable(folder: Path, controllers: tuple[str, ...]) -> None:
+def _enable(folder: Path, controllers: tuple[str, ...], write: Callable[[Path, str], object]) -> None:
     file = folder / "cgroup.subtree_control"
     missing = set(controllers) - set(_text(file).split())
     if missing:
-        file.write_text(" ".join(f"+{name}" for name in sorted(missing)))
+        write(file, " ".join(f"+{name}" for name in sorted(missing)))
 
 
 def _text(path: Path) -> str:
