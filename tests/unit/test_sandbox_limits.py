@@ -77,6 +77,19 @@ def test_a_delegated_service_empties_its_own_group(tmp_path: Path) -> None:
     assert again == found, "a later process of the same service begins in the lower group"
 
 
+def test_limits_of_a_delegated_unit_hold_for_its_groups_too(tmp_path: Path) -> None:
+    """Root could make groups above the unit, where MemoryMax= of the unit says nothing."""
+    (tmp_path / "cgroup.controllers").write_text("cpu memory pids")
+    kernel = Kernel(tmp_path, "unified", "unified/service")
+    service = tmp_path / "unified/service"
+    (service / "cgroup.procs").write_text("42")
+    found = usable_hierarchies(
+        V2.format(root=tmp_path), "0::/service\n", write=kernel.write, delegated=lambda group: group == service
+    )
+    assert found == (Hierarchy(folder=service / "forge", controllers=("cpu", "memory", "pids"), version=2),)
+    assert (service / "cgroup.procs").read_text() == ""
+
+
 def test_processes_that_cannot_be_moved_are_left_without_groups(tmp_path: Path) -> None:
     kernel = Kernel(tmp_path, "unified", "unified/service", closed=("unified", "unified/service/forge-itself"))
     (tmp_path / "unified/service/cgroup.procs").write_text("42")

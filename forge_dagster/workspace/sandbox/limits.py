@@ -10,7 +10,7 @@ import itertools
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forge_dagster.domain.settings import SandboxSettings
@@ -154,17 +154,33 @@ def hierarchies() -> tuple[Hierarchy, ...]:
     return found
 
 
+def _is_delegated(group: Path) -> bool:
+    """Whether systemd leaves a unit's group to what runs in it, by the mark that it sets (systemd, "Delegation")."""
+    for name in ("user.delegate", "trusted.delegate"):
+        with contextlib.suppress(OSError):
+            if os.getxattr(group, name) == b"1":
+                return True
+    return False
+
+
 def usable_hierarchies(
-    mounts: str, own: str, *, write: Callable[[Path, str], object] = Path.write_text
+    mounts: str,
+    own: str,
+    *,
+    write: Callable[[Path, str], object] = Path.write_text,
+    delegated: Callable[[Path], bool] = _is_delegated,
 ) -> tuple[Hierarchy, ...]:
     """Those of find_hierarchies in which groups may be made, each controller once, with the folder for them made.
 
-    `write` tells the kernel: a file of a control group, and what is written to it.
+    `write` tells the kernel: a file of a control group, and what is written to it. `delegated`: whether a unit's.
     """
     found: list[Hierarchy] = []
     taken: set[str] = set()
     for hierarchy in find_hierarchies(mounts, own):
-        usable = _usable(hierarchy, taken, write)
+        if hierarchy.version == 2 and hierarchy.folder.name == _ITSELF:  # an earlier process of Forge's has moved this one
+            hierarchy = replace(hierarchy, folder=hierarchy.folder.parent)  # noqa: PLW2901
+        within = hierarchy.version == 2 and delegated(hierarchy.folder)
+        usable = _usable(hierarchy, taken, write, within=within)
         if usable is not None:
             taken.update(usable.controllers)
             found.append(usable)
@@ -204,12 +220,13 @@ def _existing(point: Path, path: str) -> Path:
     return folder if folder.is_dir() else point
 
 
-def _usable(hierarchy: Hierarchy, taken: set[str], write: Callable[[Path, str], object]) -> Hierarchy | None:
+def _usable(hierarchy: Hierarchy, taken: set[str], write: Callable[[Path, str], object], *, within: bool) -> Hierarchy | None:
     """The hierarchy with the folder for Forge's groups, made, and the controllers that it has; None where this user may not.
 
     In version 2 a group with processes may not have groups with controllers below it ("No Internal Process Constraint"), save
     the root: there Forge's groups lie beside its own, so as high as it takes to find a group without processes. Where nothing
     above is this user's (a service with User= and Delegate=, a container) the processes of its own group move into one below.
+    `within`: that is done first, since the limits of a unit that systemd delegates are to hold for what Forge starts too.
     """
     own, version = hierarchy.folder, hierarchy.version
     if version == 1:
@@ -218,11 +235,14 @@ def _usable(hierarchy: Hierarchy, taken: set[str], write: Callable[[Path, str], 
         above = [own, *(parent for parent in own.parents if (parent / "cgroup.subtree_control").exists())]
         places = [(place, tuple(_text(place / "cgroup.controllers").split())) for place in above]
     wanted = [(place, tuple(name for name in there if name in _WANTED and name not in taken)) for place, there in places]
-    for place, names in sorted(wanted, key=lambda one: -len(one[1])):  # systemd enables cpu only where a unit asks for it
+    emptied = within and bool(wanted[0][1]) and _emptied(own, write)
+    for place, names in (
+        wanted[:1] if emptied else sorted(wanted, key=lambda one: -len(one[1]))
+    ):  # systemd enables cpu only where a unit asks for it
         folder = _parent(place, names, version, write) if names else None
         if folder is not None:
             return Hierarchy(folder=folder, controllers=names, version=version)
-    if version == 2 and wanted[0][1] and _emptied(own, write):
+    if version == 2 and not emptied and wanted[0][1] and _emptied(own, write):
         folder = _parent(own, wanted[0][1], version, write)
         return None if folder is None else Hierarchy(folder=folder, controllers=wanted[0][1], version=version)
     return None
