@@ -10,6 +10,9 @@ from forge_dagster.domain.outcomes import Attribution, Category, Outcome, Severi
 from forge_dagster.domain.policy_gates import CoverageSection
 from forge_dagster.domain.sources import code_lines, is_test
 
+DECREASE = "overall-decrease"
+"""Rule of the finding that the whole is less covered than before."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageJudgement:
@@ -199,7 +202,7 @@ def _decrease(before: _Share, after: _Share) -> Finding:
     uncovered = (after.total - after.covered) - (before.total - before.covered)
     return Finding(
         tool="coverage",
-        rule="overall-decrease",
+        rule=DECREASE,
         category=Category.COVERAGE,
         attribution=Attribution.NEW,
         message=f"overall line coverage falls from {before.percent:.2f}% to {_percent(after):.2f}%, "
@@ -210,7 +213,7 @@ def _decrease(before: _Share, after: _Share) -> Finding:
 
 def _line_findings(one: _NewCode, text: list[str], severity: Severity) -> list[Finding]:
     findings = []
-    for first, last in _runs(one.uncovered, one.covered):
+    for first, last in runs_of(one.uncovered, one.covered):
         where = f"line {first} is" if first == last else f"lines {first} to {last} are"
         why = ": the tests' report does not know this file, so none of them imports it" if one.report_lacks_it else ""
         findings.append(
@@ -263,7 +266,7 @@ def _branch_findings(one: _NewCode, text: list[str], severity: Severity) -> list
     ]
 
 
-def _runs(uncovered: frozenset[int], covered: frozenset[int]) -> list[tuple[int, int]]:
+def runs_of(uncovered: frozenset[int], covered: frozenset[int]) -> list[tuple[int, int]]:
     """Uncovered lines as (first, last), one run as long as no covered line and no gap of more than 3 lines lies between."""
     runs: list[tuple[int, int]] = []
     for line in sorted(uncovered):

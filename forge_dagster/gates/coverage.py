@@ -7,14 +7,16 @@ not pass, there is nothing to compare with, and the result says so.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forge_dagster import registry
 from forge_dagster.domain.changes import ChangedFile
-from forge_dagster.domain.coverage import CoverageJudgement, comparable, judge_coverage, may_decrease
+from forge_dagster.domain.coverage import DECREASE, CoverageJudgement, comparable, judge_coverage, may_decrease
+from forge_dagster.domain.coverage_lost import lost_coverage
 from forge_dagster.domain.coverage_report import Coverage, dump_coverage, merge_coverage, parse_coverage
+from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Language
 from forge_dagster.domain.results import GateResult, gate_result
@@ -70,6 +72,8 @@ class CoverageGate:
             )
         outside = excluded(context) if any(file.path not in head for file in changed) else ()
         judged = judge_coverage(context.change, head, base, section, is_source, sources, whole=whole, left_out=outside)
+        if base is not None and any(finding.rule == DECREASE for finding in judged.findings):
+            judged = replace(judged, findings=(*judged.findings, *_lost(context, base, whole, is_source)))
         return _result(self.name, judged, note)
 
 
@@ -103,6 +107,20 @@ def base_coverage(context: GateContext, unit: GateResult) -> tuple[Coverage | No
     if kept is not None:
         keep(kept, dump_coverage(found), count=_KEPT)
     return found, ""
+
+
+def _lost(context: GateContext, base: Coverage, head: Coverage, is_source: Callable[[str], bool]) -> tuple[Finding, ...]:
+    """The places that are not covered any more. Only the files that the change touches are read of the base."""
+    assert context.base is not None
+    with context.base() as root:
+        return lost_coverage(
+            context.change,
+            base,
+            head,
+            is_source,
+            base_text=lambda path: source_text(root, path),
+            head_text=lambda path: source_text(context.root, path),
+        )
 
 
 def _unmeasured(unit: GateResult, changed: list[ChangedFile], sources: dict[str, str]) -> str:
