@@ -3,7 +3,8 @@
 The whole is compared only where it can have decreased (domain.coverage.may_decrease), since to know the base's coverage costs a
 run of the base's tests. That measurement is kept under `context.cache`, keyed by the base revision and the tools' versions, so
 that all changes on one base, and every later `forge check` on it, pay for it once. Where the base's tests cannot be run or do
-not pass, there is nothing to compare with, and the result says so.
+not pass, there is nothing to compare with, and the result says so. Tests that wait, draw lots or race do not execute the same
+lines each time: where the whole has decreased, the change's tests run once more, and what either run executed counts.
 """
 
 import hashlib
@@ -17,7 +18,7 @@ from forge_dagster.domain.coverage import DECREASE, CoverageJudgement, comparabl
 from forge_dagster.domain.coverage_lost import lost_coverage
 from forge_dagster.domain.coverage_report import Coverage, dump_coverage, merge_coverage, parse_coverage
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.outcomes import Outcome
+from forge_dagster.domain.outcomes import Outcome, Severity
 from forge_dagster.domain.project import Language
 from forge_dagster.domain.results import GateResult, gate_result
 from forge_dagster.domain.sources import code_lines, source_rule
@@ -29,6 +30,9 @@ from forge_dagster.ports import GateContext
 
 _SOURCE_LIMIT = 4 * 1024 * 1024
 """Bytes of a source file that are read for its lines."""
+_NOT_ALWAYS = (
+    "some lines are executed in one run and not in another; two runs of the tests together cover no less than the base"
+)
 _KEPT = 50
 """Base measurements kept per repository and job."""
 
@@ -71,10 +75,12 @@ class CoverageGate:
                 else (None, "overall coverage is not compared, no unit test was run")
             )
         outside = excluded(context) if any(file.path not in head for file in changed) else ()
-        judged = judge_coverage(context.change, head, base, section, is_source, sources, whole=whole, left_out=outside)
-        if base is not None and any(finding.rule == DECREASE for finding in judged.findings):
-            judged = replace(judged, findings=(*judged.findings, *_lost(context, base, whole, is_source)))
-        return _result(self.name, judged, note)
+
+        def judged_by(whole: Coverage) -> CoverageJudgement:
+            return judge_coverage(context.change, head, base, section, is_source, sources, whole=whole, left_out=outside)
+
+        judged, chance = _twice_where_it_falls(context, judged_by, base, whole, is_source)
+        return _result(self.name, judged, chance or note)
 
 
 def source_text(root: Path, path: str) -> str | None:
@@ -107,6 +113,45 @@ def base_coverage(context: GateContext, unit: GateResult) -> tuple[Coverage | No
     if kept is not None:
         keep(kept, dump_coverage(found), count=_KEPT)
     return found, ""
+
+
+def _twice_where_it_falls(
+    context: GateContext,
+    judged_by: Callable[[Coverage], CoverageJudgement],
+    base: Coverage | None,
+    whole: Coverage,
+    is_source: Callable[[str], bool],
+) -> tuple[CoverageJudgement, str]:
+    """The judgement, with the places that are not covered any more; by two runs of the tests where only those fail the change.
+
+    The text says that chance decided, where it did.
+    """
+    judged = judged_by(whole)
+    if base is None or DECREASE not in _errors(judged):
+        return judged, ""
+    places = _lost(context, base, whole, is_source)
+    if places and _errors(judged) == {DECREASE}:
+        again = merge_coverage([whole, _measured_again(context)])
+        judged = judged_by(again)
+        if DECREASE not in _errors(judged):
+            return judged, _NOT_ALWAYS
+        places = _lost(context, base, again, is_source)
+    return replace(judged, findings=(*judged.findings, *places)), ""
+
+
+def _errors(judged: CoverageJudgement) -> set[str]:
+    return {finding.rule for finding in judged.findings if finding.severity is Severity.ERROR}
+
+
+def _measured_again(context: GateContext) -> Coverage:
+    """What a second run of the change's own tests executes; nothing where they do not pass this time."""
+    context.log("running the tests once more: what they execute may depend on chance")
+    scratch = context.scratch / "again"
+    scratch.mkdir(parents=True, exist_ok=True)
+    there = replace(context, gate="unit", scratch=scratch, base=None)
+    result = run_suite(there)
+    found = measured(there, result) if result.outcome is Outcome.PASSED else None
+    return found or {}
 
 
 def _lost(context: GateContext, base: Coverage, head: Coverage, is_source: Callable[[str], bool]) -> tuple[Finding, ...]:

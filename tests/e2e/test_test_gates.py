@@ -150,7 +150,23 @@ def test_a_deleted_test_lowers_the_whole(bench: GateBench) -> None:
     assert bench.examine("unit").outcome is Outcome.PASSED
     result = bench.examine("coverage")
     assert result.outcome is Outcome.FAILED
-    assert [f.rule for f in result.findings] == ["overall-decrease"]
+    assert [(f.rule, f.place) for f in result.findings] == [
+        ("overall-decrease", ""),
+        ("no-longer-covered", "src/shop/price.py:3"),
+    ]
+    assert sum(line.startswith("running the tests once more") for line in bench.log) == 1
+
+
+def test_what_tests_execute_by_chance_is_not_held_against_the_change(bench: GateBench) -> None:
+    by_turns = "import pathlib\n\nfrom shop.price import total\n\n\ndef test_total():\n    assert total([1, 2]) == 3\n\n\n"
+    by_turns += "def test_discount():\n    if pathlib.Path('ran').exists():\n        assert total([1, 2], 1) == 2\n"
+    by_turns += "    pathlib.Path('ran').touch()\n"
+    bench.plant({**PYTHON, **TESTED, ".gitignore": "__pycache__/\nran\n"}, {"tests/test_price.py": by_turns})
+    assert bench.examine("unit").outcome is Outcome.PASSED
+    result = bench.examine("coverage")
+    assert result.outcome is Outcome.SKIPPED, result.reason
+    assert "some lines are executed in one run and not in another" in result.reason
+    assert not result.findings
 
 
 def test_the_base_is_measured_once(bench: GateBench) -> None:
