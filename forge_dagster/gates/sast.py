@@ -2,7 +2,8 @@
 
 Only the files of the change are looked at (a tool that looks further says so), and of the base the same ones, when findings are
 attributed; where there is no base, all files. A link is not looked at: what it leads to is a file of the tree itself.
-Single-file components (.vue, .svelte, .astro) no scanner here reads, so the result says how many were not looked at.
+Of single-file components (.vue, .svelte) the scripts are looked at (component_scan.py); their templates, and .astro, no scanner
+here reads, so the result says how many were not looked at.
 A comment in the change cannot excuse the change (`nosemgrep`, `nosec`); one that was there before makes a finding a note.
 """
 
@@ -10,14 +11,19 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from forge_dagster.domain.component_scripts import COMPONENTS
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult
+from forge_dagster.gates.component_scan import with_components
 from forge_dagster.gates.tool_runs import RequestExtra
 from forge_dagster.gates.tooling import run_tools
 from forge_dagster.ports import GateContext, Selection
 
-_COMPONENTS = (".vue", ".svelte", ".astro")
+_SAID = (
+    ((".astro",), "single-file component", "single-file components"),
+    (COMPONENTS, "template of a single-file component", "templates of single-file components"),
+)
 _NAMED = 5
 
 
@@ -39,18 +45,22 @@ class Sast:
         if result.outcome is Outcome.SKIPPED and context.change.base_sha is not None and result.tools:
             reason = "the change touches no source file that a scanner looks at"
         there_or_changed = selected if context.change.base_sha is not None else project.files
-        return result.model_copy(update={"reason": "\n".join(part for part in (reason, unread(there_or_changed)) if part)})
+        components = [path for path in there_or_changed if path.endswith(COMPONENTS)]
+        result = with_components(there, components, result.model_copy(update={"reason": reason}))
+        told = (result.reason, unread(there_or_changed))
+        return result.model_copy(update={"reason": "\n".join(part for part in told if part)})
 
 
 def unread(files: Sequence[str]) -> str:
     """What to say of single-file components among the files; "" where there is none."""
-    found = [path for path in files if path.endswith(_COMPONENTS)]
-    if not found:
-        return ""
-    names = ", ".join([*found[:_NAMED], *([f"{len(found) - _NAMED} more"] if len(found) > _NAMED else [])])
-    return (
-        f"not examined, since no scanner here reads them: {len(found)} single-file component{'s'[: len(found) > 1]} ({names})"
-    )
+    said = []
+    for endings, one, several in _SAID:
+        found = [path for path in files if path.endswith(endings)]
+        if found:
+            names = ", ".join([*found[:_NAMED], *([f"{len(found) - _NAMED} more"] if len(found) > _NAMED else [])])
+            what = one if len(found) == 1 else several
+            said.append(f"not examined, since no scanner here reads them: {len(found)} {what} ({names})")
+    return "\n".join(said)
 
 
 def without_links(root: Path, project: Project) -> Project:

@@ -154,3 +154,35 @@ def test_tests_that_skip_themselves_are_none_that_a_change_left_out(bench: GateB
     result = bench.examine("unit")
     assert (result.outcome, result.metrics["skipped"]) == (Outcome.PASSED, 1.0), result.reason
     assert not [finding for finding in result.findings if finding.category is Category.INTEGRITY]
+
+
+_TAPE = 'const test = require("%s");\n\ntest("more", (t) => {\n  t.ok(true);\n  t.end();\n});\n'
+OTHERS: dict[str, tuple[str, str, str]] = {
+    "ava": (
+        "test/more.test.js",
+        'const test = require("ava");\n\ntest("more", (t) => {\n  t.pass();\n});\n',
+        "ava test/price.test.js",
+    ),
+    "tap": ("test/more.js", _TAPE.replace('"%s")', '"tap").test'), "tap --jobs=1 test/price.js"),
+    "tape": ("test/more.js", _TAPE % "tape", "tape test/price.js | cat"),
+    "jasmine": (
+        "spec/moreSpec.js",
+        'it("more", () => {\n  expect(1).toBe(1);\n});\n',
+        "jasmine --random=false spec/priceSpec.js",
+    ),
+}
+"""Runner -> a further test file, its text, and a script that leaves it out."""
+
+
+@pytest.mark.parametrize("tool", OTHERS)
+def test_the_other_runners_tell_by_a_run_of_the_base(bench: GateBench, tool: str) -> None:
+    file, text, script = OTHERS[tool]
+    before = {**CLEAN[tool], file: text}
+    for change, told in (
+        (scripted(CLEAN[tool], script), [("test-not-collected", file)]),
+        ({file: text.replace('"more"', '"still more"')}, []),
+    ):
+        bench.plant(before, change)
+        result = bench.examine("unit")
+        asked = [(f.rule, f.file) for f in result.findings if f.category is Category.INTEGRITY]
+        assert (result.outcome, asked) == (Outcome.PASSED, told), result.reason

@@ -102,12 +102,13 @@ def test_many_files_are_scanned_in_several_commands() -> None:
     assert len({argument for command in commands for argument in command.argv if argument.startswith("--output")}) == 3
 
 
-def test_single_file_components_are_counted_and_said_not_to_be_examined() -> None:
+def test_what_no_scanner_reads_of_single_file_components_is_counted_and_said() -> None:
     assert unread(FILES) == ""
-    assert unread(("src/a.py", "src/App.vue")).endswith("1 single-file component (src/App.vue)")
+    assert unread(("src/a.py", "src/App.vue")).endswith("1 template of a single-file component (src/App.vue)")
+    assert unread(("src/a.astro",)).endswith("1 single-file component (src/a.astro)")
     many = tuple(f"src/{number}.svelte" for number in range(7))
     assert unread(many).endswith(
-        "7 single-file components (src/0.svelte, src/1.svelte, src/2.svelte, src/3.svelte, src/4.svelte, 2 more)"
+        "7 templates of single-file components (src/0.svelte, src/1.svelte, src/2.svelte, src/3.svelte, src/4.svelte, 2 more)"
     )
 
 

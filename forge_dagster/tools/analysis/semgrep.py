@@ -59,6 +59,7 @@ class Semgrep(BaseModel):
     program: str = "semgrep"
     package: str = "semgrep"
     needs_environment: bool = False
+    reads_components: bool = True
 
     def chosen(self, project: Project) -> str | None:
         """By rules of its own, or its hook."""
