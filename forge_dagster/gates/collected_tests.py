@@ -72,10 +72,8 @@ def _is_concerned(context: GateContext, language: Language) -> bool:
     paths = context.change.paths
     if any((is_test_code(path) and not path.endswith(_ELSE[language])) or says_of_tests(path, language) for path in paths):
         return True
-    assert context.base is not None
-    try:
-        with context.base() as base:
-            return bool(touched_surroundings(context, base, language))
+    try:  # where no configuration is touched, the base's is the head's
+        return bool(touched_surroundings(context, (context.root,), language))
     except ValueError:  # more of them than are looked at: any may be
         return True
 

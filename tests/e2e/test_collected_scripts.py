@@ -116,6 +116,15 @@ def test_tests_that_vanish_ask_for_a_person(bench: GateBench, case: str) -> None
     assert "is two" in message or "more is one" in message
 
 
+def test_a_setup_file_that_was_there_before_is_what_tests_run_under(bench: GateBench) -> None:
+    tool, change = ATTACKS["node:test, a setup file"]
+    before = {**base(tool), **change, "setup.cjs": "// nothing yet\n"}
+    bench.plant(before, {"setup.cjs": change["setup.cjs"]})
+    result = bench.examine("unit")
+    asked = [(f.rule, f.file) for f in result.findings if f.category is Category.INTEGRITY]
+    assert (result.outcome, asked) == (Outcome.PASSED, [("test-not-collected", _MORE[tool][0])]), result.reason
+
+
 @pytest.mark.parametrize("tool", _MORE)
 def test_honest_changes_of_tests_and_of_their_configuration_ask_for_nobody(bench: GateBench, tool: str) -> None:
     name, _ = _MORE[tool]
