@@ -58,7 +58,7 @@ def _put_back(context: GateContext, language: Language) -> Mapping[str, str | No
     assert context.base is not None
     changed = {file.path: file for file in context.change.files}
     with context.base() as base:
-        touched = touched_surroundings(context, base, language)
+        touched = touched_surroundings(context, (base, context.root), language)
         if len(touched) > _MOST_FILES:
             raise ValueError(f"the change touches {len(touched)} files that say how tests run, more than {_MOST_FILES}")
         found: dict[str, str | None] = {}
@@ -75,9 +75,9 @@ def _put_back(context: GateContext, language: Language) -> Mapping[str, str | No
     return found
 
 
-def touched_surroundings(context: GateContext, base: Path, language: Language) -> list[str]:
-    """The files of the change that tests of this language run under; `base`: the base's tree. Raises ValueError."""
-    loaded = loaded_by(_configuration(context, (base, context.root), language), language)
+def touched_surroundings(context: GateContext, roots: Iterable[Path], language: Language) -> list[str]:
+    """The files of the change that tests of this language run under, by the configuration in these trees. Raises ValueError."""
+    loaded = loaded_by(_configuration(context, tuple(roots), language), language)
     paths = [file.path for file in context.change.files]
     return [path for path in paths if says_of_tests(path, language) or is_loaded(path, loaded, language)]
 

@@ -36,6 +36,8 @@ from forge_dagster.ports import GateContext, Selection, ToolReport
 _SCHEMA = "forge.tests/1"
 _ELSE = {Language.PYTHON: SCRIPTS, Language.TYPESCRIPT: PYTHON}
 """Endings of the other language's tests."""
+_MOST_FILES = 3_000
+"""Test files in which a test is looked for that its runner gives no file of."""
 _UNTOLD = "those of the base cannot be had"
 
 
@@ -70,10 +72,8 @@ def _is_concerned(context: GateContext, language: Language) -> bool:
     paths = context.change.paths
     if any((is_test_code(path) and not path.endswith(_ELSE[language])) or says_of_tests(path, language) for path in paths):
         return True
-    assert context.base is not None
-    try:
-        with context.base() as base:
-            return bool(touched_surroundings(context, base, language))
+    try:  # where no configuration is touched, the base's is the head's
+        return bool(touched_surroundings(context, (context.root,), language))
     except ValueError:  # more of them than are looked at: any may be
         return True
 
@@ -109,16 +109,19 @@ def _excused(context: GateContext, skipped: Sequence[str]) -> tuple[str, ...]:
 def _compared(
     context: GateContext, choice: Choice, base: Sequence[str], head: Sequence[str], selection: Selection
 ) -> tuple[Finding, ...]:
-    root = context.root
+    root, files = context.root, (choice.project or context.project).files
     renamed = {file.previous_path: file.path for file in context.change.files if file.previous_path is not None}
-    elsewhere = set(selection.without) if _tells(choice) else set()  # now run by another gate
-    return (left_out if choice.tool.language is Language.PYTHON else scripts_left_out)(
-        [test for test in base if renamed.get(file := test.partition("::")[0], file) not in elsewhere],
-        head,
-        renamed=renamed,
-        changed=set(context.change.paths),
-        text=lambda path: regular(root, path)[0].decode("utf-8", "replace") if (root / path).is_file() else None,
-    )
+    changed = set(context.change.paths)
+
+    def text(path: str) -> str | None:
+        return regular(root, path)[0].decode("utf-8", "replace") if (root / path).is_file() else None
+
+    if choice.tool.language is Language.PYTHON:
+        return left_out(base, head, renamed=renamed, changed=changed, text=text)
+    elsewhere = set(selection.without)  # now run by another gate
+    kept_here = [test for test in base if renamed.get(file := test.partition("::")[0], file) not in elsewhere]
+    tests = [path for path in files if path.endswith(SCRIPTS) and is_test_code(path) and path not in elsewhere]
+    return scripts_left_out(kept_here, head, renamed=renamed, changed=changed, text=text, files=tests[:_MOST_FILES])
 
 
 def _unlisted(choice: Choice, why: str) -> Finding:

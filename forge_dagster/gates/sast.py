@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from forge_dagster import registry
+from forge_dagster.domain.component_scripts import COMPONENTS
 from forge_dagster.domain.outcomes import Outcome
 from forge_dagster.domain.project import Project
 from forge_dagster.domain.results import GateResult
@@ -18,7 +19,6 @@ from forge_dagster.gates.tool_runs import RequestExtra
 from forge_dagster.gates.tooling import run_tools
 from forge_dagster.ports import GateContext, Selection
 
-_COMPONENTS = (".vue", ".svelte", ".astro")
 _NAMED = 5
 
 
@@ -45,14 +45,14 @@ class Sast:
 
 
 def _reads_components(result: GateResult) -> bool:
-    """Whether a scanner that ran looks into them (`components` of the adapter)."""
+    """Whether a scanner that ran looks into their scripts."""
     tools = registry.tools_of(result.gate)
-    return any(getattr(tools.get(run.tool), "components", ()) for run in result.tools)
+    return any(getattr(tools.get(run.tool), "reads_components", False) for run in result.tools)
 
 
 def unread(files: Sequence[str]) -> str:
     """What to say of single-file components among the files; "" where there is none."""
-    found = [path for path in files if path.endswith(_COMPONENTS)]
+    found = [path for path in files if path.endswith(COMPONENTS)]
     if not found:
         return ""
     names = ", ".join([*found[:_NAMED], *([f"{len(found) - _NAMED} more"] if len(found) > _NAMED else [])])

@@ -116,6 +116,15 @@ def test_tests_that_vanish_ask_for_a_person(bench: GateBench, case: str) -> None
     assert "is two" in message or "more is one" in message
 
 
+def test_a_setup_file_that_was_there_before_is_what_tests_run_under(bench: GateBench) -> None:
+    tool, change = ATTACKS["node:test, a setup file"]
+    before = {**base(tool), **change, "setup.cjs": "// nothing yet\n"}
+    bench.plant(before, {"setup.cjs": change["setup.cjs"]})
+    result = bench.examine("unit")
+    asked = [(f.rule, f.file) for f in result.findings if f.category is Category.INTEGRITY]
+    assert (result.outcome, asked) == (Outcome.PASSED, [("test-not-collected", _MORE[tool][0])]), result.reason
+
+
 @pytest.mark.parametrize("tool", _MORE)
 def test_honest_changes_of_tests_and_of_their_configuration_ask_for_nobody(bench: GateBench, tool: str) -> None:
     name, _ = _MORE[tool]
@@ -154,3 +163,35 @@ def test_tests_that_skip_themselves_are_none_that_a_change_left_out(bench: GateB
     result = bench.examine("unit")
     assert (result.outcome, result.metrics["skipped"]) == (Outcome.PASSED, 1.0), result.reason
     assert not [finding for finding in result.findings if finding.category is Category.INTEGRITY]
+
+
+_TAPE = 'const test = require("%s");\n\ntest("more", (t) => {\n  t.ok(true);\n  t.end();\n});\n'
+OTHERS: dict[str, tuple[str, str, str]] = {
+    "ava": (
+        "test/more.test.js",
+        'const test = require("ava");\n\ntest("more", (t) => {\n  t.pass();\n});\n',
+        "ava test/price.test.js",
+    ),
+    "tap": ("test/more.js", _TAPE.replace('"%s")', '"tap").test'), "tap --jobs=1 test/price.js"),
+    "tape": ("test/more.js", _TAPE % "tape", "tape test/price.js | cat"),
+    "jasmine": (
+        "spec/moreSpec.js",
+        'it("more", () => {\n  expect(1).toBe(1);\n});\n',
+        "jasmine --random=false spec/priceSpec.js",
+    ),
+}
+"""Runner -> a further test file, its text, and a script that leaves it out."""
+
+
+@pytest.mark.parametrize("tool", OTHERS)
+def test_the_other_runners_tell_by_a_run_of_the_base(bench: GateBench, tool: str) -> None:
+    file, text, script = OTHERS[tool]
+    before = {**CLEAN[tool], file: text}
+    for change, told in (
+        (scripted(CLEAN[tool], script), [("test-not-collected", file)]),
+        ({file: text.replace('"more"', '"still more"')}, []),
+    ):
+        bench.plant(before, change)
+        result = bench.examine("unit")
+        asked = [(f.rule, f.file) for f in result.findings if f.category is Category.INTEGRITY]
+        assert (result.outcome, asked) == (Outcome.PASSED, told), result.reason

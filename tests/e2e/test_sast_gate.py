@@ -161,3 +161,32 @@ def test_javascript_is_scanned_too(bench: GateBench) -> None:
     bench.plant(package, {"src/page.js": page})
     result = bench.examine("sast")
     assert [(finding.place, finding.rule) for finding in errors(result)] == [("src/page.js:2", "js-html-sink")], result.reason
+
+
+_EVAL = (
+    '<template>\n  <p v-text="shown" />\n</template>\n\n'
+    '<script setup lang="ts">\nconst props = defineProps<{ text: string }>()\n%s\n</script>\n'
+)
+
+
+def test_the_scripts_of_single_file_components_are_scanned(bench: GateBench) -> None:
+    package = '{"name": "shop", "private": true}\n'
+    old = _EVAL % "const shown = eval(props.text)"
+    base: Files = {"package.json": package, "src/Old.vue": old, "src/New.vue": _EVAL % "const shown = props.text"}
+    change: Files = {
+        "src/New.vue": old,
+        "src/Old.vue": old.replace("</template>", "</template>\n"),
+        "src/page.ts": "export {}\n",
+    }
+    bench.plant(base, change)
+    result = bench.examine("sast")
+    assert result.outcome is Outcome.FAILED, result.reason
+    assert [(finding.file, finding.line, finding.attribution) for finding in result.findings] == [
+        ("src/New.vue", 7, Attribution.NEW),
+        ("src/Old.vue", 8, Attribution.PREEXISTING),
+    ]
+    assert not (bench.root / "src/New.vue.ts").exists()
+    bench.plant(base, {"src/New.vue": _EVAL % "const shown = props.text.trim()"})
+    result = bench.examine("sast")
+    assert (result.outcome, errors(result)) == (Outcome.PASSED, []), result.reason
+    assert [run.examined for run in result.tools if run.examined] == [1]

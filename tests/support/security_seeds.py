@@ -24,10 +24,7 @@ _VUE = (
     '<template><p ref="box" /></template>\n<script setup lang="ts" generic="T extends A<B>">\nimport { ref } from "vue";\n'
     "const box = ref<HTMLElement>();\nfunction show(name: T): void { box.value!.innerHTML = `<b>${name}</b>`; }\n</script>\n"
 )
-_SVELTE = (
-    "<!-- <script>eval(name)</script> -->\n<script>\n"
-    "  export let name; $: box.innerHTML = '<b>' + name;\n</script>\n<p>{name}</p>\n"
-)
+_SVELTE = "<!-- A row. -->\n<script>\n  export let name; $: box.innerHTML = '<b>' + name;\n</script>\n<p>{name}</p>\n"
 _ASTRO = "---\nconst made = eval(Astro.props.code);\n---\n<p>{made}</p>\n"
 _OWN_RULE = """rules:
   - id: no-print

@@ -84,6 +84,22 @@ def test_groups_moves_and_files_that_are_gone_are_nothing_to_tell() -> None:
     assert missed_scripts((), base=["gone.test.js::x", "None::y"]) == []
 
 
+def test_a_runner_that_gives_no_file_is_compared_by_names() -> None:
+    texts = {"a.test.js": SCRIPT}
+
+    def found(base: Collection[str], head: Collection[str]) -> list[str | None]:
+        made = scripts_left_out(base, head, renamed={}, changed=(), text=texts.get, files=["b.test.js", "a.test.js"])
+        return [finding.file for finding in made]
+
+    bare = ["None::prices adds", "None::unheard of"]
+    assert found(bare, ["None::unheard of"]) == ["a.test.js"]
+    assert found(bare, []) == ["a.test.js"]
+    assert found(bare, ["None::prices > adds"]) == []
+    assert found(bare, ["a.test.js::prices adds"]) == []
+    assert found(["a.test.js::prices adds"], ["None::prices adds"]) == []
+    assert found(["a.test.js::prices adds"], ["None::other"]) == ["a.test.js"]
+
+
 @given(st.lists(st.sampled_from(RUN)), st.lists(st.sampled_from([*RUN, "a.test.js::other"])), st.booleans())
 def test_nothing_is_told_of_a_run_that_has_all_of_the_bases_tests(base: list[str], more: list[str], touched: bool) -> None:
     assert missed_scripts([*more, *base], base=base, changed=["a.test.js"] if touched else []) == []

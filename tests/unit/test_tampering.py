@@ -89,7 +89,7 @@ def test_a_stricter_test_is_nothing_to_look_at() -> None:
     ids=range(8),
 )
 @pytest.mark.parametrize(
-    "path", ["tests/test_a.py", "src/a.ts", "test/a.test.tsx", "pyproject.toml", "package.json", ".eslintrc"]
+    "path", ["tests/test_a.py", "src/a.ts", "test/a.test.tsx", "pyproject.toml", "package.json", ".eslintrc", "src/a.vue"]
 )
 def test_hostile_files_end_nothing(text: str, path: str) -> None:
     judged(Example(name="x", base={path: "x = 1\n"}, head={path: text}))
@@ -97,11 +97,23 @@ def test_hostile_files_end_nothing(text: str, path: str) -> None:
 
 @given(
     text=st.text(max_size=300),
-    path=st.sampled_from(["tests/test_a.py", "a.test.ts", "setup.cfg", "tsconfig.json", "poetry.lock"]),
+    path=st.sampled_from(["tests/test_a.py", "a.test.ts", "setup.cfg", "tsconfig.json", "poetry.lock", "a.svelte"]),
 )
 @settings(max_examples=60)
 def test_any_text_can_be_looked_at(text: str, path: str) -> None:
     judged(Example(name="x", base={path: text[::-1]}, head={path: text}))
+
+
+@pytest.mark.parametrize("path", ["src/Price.vue", "src/Price.svelte"])
+def test_the_script_of_a_component_is_looked_at_like_any_other(path: str) -> None:
+    component = "<template>\n  <p>{{ price }}</p>\n</template>\n\n<script lang='ts'>\nconst price = %s\n</script>\n"
+    aware = component % "process.env.NODE_ENV === 'test' ? 6 : (7 as number)"
+    (finding,) = [f for f in judged(Example(name="x", base={path: component % "6"}, head={path: aware})) if f.line]
+    assert (finding.file, finding.line) == (path, 6)
+    told = component.replace("{{ price }}", "process.env.NODE_ENV === 'test'") % "6"
+    assert not asked(judged(Example(name="x", base={path: component % "6"}, head={path: told})))
+    hiding = "<!-- <script> -->\n" + component % "6"
+    assert asked(judged(Example(name="x", base={path: component % "6"}, head={path: hiding})))
 
 
 def test_what_cannot_be_read_asks_for_a_person() -> None:

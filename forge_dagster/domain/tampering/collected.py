@@ -17,6 +17,8 @@ from forge_dagster.domain.tampering.script_tests import script_tests
 from forge_dagster.domain.tampering.signs import Sign, asks, found
 
 _NAMED = 5
+_NOWHERE = "None"
+"""In the place of a file that is not known."""
 
 
 def left_out(
@@ -51,18 +53,31 @@ def scripts_left_out(
     renamed: Mapping[str, str],
     changed: Collection[str],
     text: Callable[[str], str | None],
+    files: Iterable[str] = (),
 ) -> tuple[Finding, ...]:
-    """The same for JavaScript: `base` and `head` are files from the root, `::`, and the full names of tests."""
+    """The same for JavaScript: `base` and `head` are files from the root, `::`, and the full names of tests.
+
+    A runner may not say in which file a test is (None); then it is looked for in `files`, the head's tests.
+    """
     before, after = _by_file(base, renamed), _by_file(head, {})
+    unplaced, loose = before.pop(_NOWHERE, Counter()), after.pop(_NOWHERE, Counter())
+    gone = {test for test in unplaced if test not in loose and not any(test in tests for tests in after.values())}
     findings = []
     for file, tests in before.items():
         there = after.get(file, Counter())
+        elsewhere = (tests - there) & loose
+        loose, there = loose - elsewhere, there + elsewhere
         source = text(file) if tests - there else None
         if source is None:
             continue
         lost = _lost(tests, there, _written(source, file), touched=file in changed)
         if lost:
             findings.append(found(_sign(lost), file))
+    for file in files if gone else ():
+        here = sorted(gone & _written(text(file) or "", file))
+        gone -= set(here)
+        if here:
+            findings.append(found(_sign(here), file))
     return tuple(findings)
 
 

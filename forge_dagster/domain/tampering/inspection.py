@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any
 
+from forge_dagster.domain.component_scripts import COMPONENTS, component_script
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.sources import SOURCE_ENDINGS
 from forge_dagster.domain.tampering import (
@@ -104,6 +105,8 @@ def _version(path: str, text: str | None, changes: Changes) -> tuple[list[Sign],
             tests = _python(path, text, changes, signs)
         elif path.endswith(SCRIPTS) and not path.endswith((".d.ts", ".d.mts", ".d.cts", ".min.js")):
             tests, problem = _script(path, text, changes, signs)
+        elif path.endswith(COMPONENTS):
+            problem = _component(path, text, changes, signs)
     except Unreadable as error:
         problem = str(error)
     except _DEPTH as error:
@@ -130,6 +133,16 @@ def _script(path: str, text: str, changes: Changes, signs: list[Sign]) -> tuple[
     if not is_test_code(path):
         signs += answers.script_answers(root, changes.tests)
     return (), problem
+
+
+def _component(path: str, text: str, changes: Changes, signs: list[Sign]) -> str:
+    """The scripts of a component are looked at as one. What is no valid script by itself is a matter of its compiler's."""
+    script = component_script(text, astro=path.endswith(".astro"))
+    root: Any = script_source.parse(script.text, f"{path}{script.ending}")
+    signs += script_habits.habit_signs(root, path)
+    if not is_test_code(path):
+        signs += answers.script_answers(root, changes.tests)
+    return "it has a script in another language, or within another script" if script.unread else ""
 
 
 _BETWEEN: tuple[Callable[[FilePair], Iterable[Sign]], ...] = (loosening_signs, supply_signs)

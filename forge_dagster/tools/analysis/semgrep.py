@@ -16,6 +16,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict
 
 import forge_dagster
+from forge_dagster.domain.component_scripts import COMPONENTS
 from forge_dagster.domain.findings import Finding
 from forge_dagster.domain.outcomes import Category, Outcome, Severity
 from forge_dagster.domain.places import inside
@@ -31,8 +32,6 @@ from forge_dagster.tools.reading import Unreadable, careful, complaint, json_obj
 RULES = Path(forge_dagster.__file__).parent / "rules"
 """One folder per language."""
 ENDINGS = (".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
-COMPONENTS = (".vue", ".svelte", ".astro")
-"""Files of which it reads the scripts (programs/component_scripts.py)."""
 _TAKING_OUT = Path(__file__).parent / "programs" / "component_scripts.py"
 _SCRIPT_ENDING = ".ts"
 _OWN_FILES = (".semgrep.yml", ".semgrep.yaml")
@@ -65,7 +64,7 @@ class Semgrep(BaseModel):
     program: str = "semgrep"
     package: str = "semgrep"
     needs_environment: bool = False
-    components: tuple[str, ...] = COMPONENTS
+    reads_components: bool = True
 
     def chosen(self, project: Project) -> str | None:
         """By rules of its own, or its hook."""

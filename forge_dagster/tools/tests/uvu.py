@@ -111,6 +111,7 @@ ADAPTER = ScriptRunner(
     name="uvu",
     program="uvu",
     package="uvu",
+    tells_tests=False,
     argv=lambda request, own, _report: _argv(request, own),
     manner=_MANNER,
     preload="forge_canary_uvu.cjs",

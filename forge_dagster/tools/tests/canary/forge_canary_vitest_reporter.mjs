@@ -5,7 +5,8 @@ import fs from "node:fs";
 import path from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 
-const FILE = path.join(path.dirname(fileURLToPath(import.meta.url)), "forge_canary_vitest.mjs");
+const FOLDER = path.dirname(fileURLToPath(import.meta.url));
+const FILE = path.join(FOLDER, "forge_canary_vitest.mjs");
 const MOST = 10;
 const note = process.env.FORGE_CANARY_NOTE;
 
@@ -20,6 +21,10 @@ const like = (spec) => {
   if (maker("createSpec")) return maker("createSpec").createSpec(FILE, poolOf(spec));
   return [spec[0], FILE, ...spec.slice(2)];
 };
+// where tests run as in a browser (jsdom, happy-dom), vite gives them only files of the folders that it may serve
+const served = (project) => {
+  for (const server of [project.vite, project.server]) server?.config?.server?.fs?.allow?.push(FOLDER);
+};
 
 export default class ForgeCanary {
   onInit(vitest) {
@@ -28,6 +33,7 @@ export default class ForgeCanary {
     vitest.runFiles = (specs, ...rest) => {
       const projects = new Map();
       for (const spec of specs) if (runsInNode(spec)) projects.set(projectOf(spec), spec);
+      for (const project of [vitest, ...projects.keys()]) served(project);
       const added = [...projects.values()].slice(0, MOST).map(like);
       fs.writeFileSync(note, JSON.stringify({ tests: added.length, why: "no test runs in node" }));
       return run([...specs, ...added], ...rest);
