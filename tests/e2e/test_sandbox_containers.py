@@ -1,5 +1,6 @@
 """The sandbox made of containers, where an engine runs on this machine (DOCKER_HOST names another socket)."""
 
+import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,6 +12,7 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Command
 from forge_dagster.workspace.processes import ProcessRun
 from forge_dagster.workspace.sandbox.escapes import try_to_escape
+from forge_dagster.workspace.starting import needed_program
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -90,3 +92,36 @@ def test_an_engine_that_does_not_answer_runs_nothing(
     with pytest.raises(WorkspaceError, match=r"sandbox could not be made|cannot make an image"):
         run.run(Command(argv=("sh", "-c", "echo x > ran"), cwd=tmp_path))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("fails", ["import", "run"])
+def test_an_engine_that_warns_before_it_fails_is_no_tools_answer(
+    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Podman does for a user who is not logged in; its exit code is one that a tool may have too."""
+    engine = tmp_path / "bin/podman"
+    engine.parent.mkdir()
+    engine.write_text(
+        f'#!/bin/sh\n[ "$1" = image ] && exit 1\n[ "$1" = {fails} ] || exit 0\n'
+        'echo \'time="now" level=warning msg="/run/user/1 is not writable"\' >&2\n'
+        "echo 'Error: mkdir /run/user/1: permission denied' >&2\nexit 125\n"
+    )
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{engine.parent}:{os.environ['PATH']}")
+    needed_program.cache_clear()
+    try:
+        run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=SandboxSettings(kind="container", engine="podman"))
+        with pytest.raises(WorkspaceError, match="mkdir /run/user/1: permission denied") as raised:
+            run.run(Command(argv=("true",), cwd=tmp_path))
+    finally:
+        needed_program.cache_clear()
+    assert "loginctl enable-linger" in raised.value.hint
+
+
+def test_a_container_has_its_share_of_the_processors(settings: SandboxSettings, tmp_path: Path) -> None:
+    if settings.engine == "podman" and os.geteuid() != 0:
+        pytest.skip("a user's Podman is not asked for shares")
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    script = "cat /sys/fs/cgroup/cpu.weight /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null"
+    single, fourfold = (int(run.run(Command(argv=("sh", "-c", script), cwd=tmp_path, share=n)).stdout or 0) for n in (1, 4))
+    assert (single == fourfold == 0) or fourfold == pytest.approx(4 * single, rel=0.05)
