@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import socket
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -65,6 +67,24 @@ def test_output_input_files_and_exit_codes(settings: SandboxSettings, tmp_path: 
     assert (done.exit_code, done.stdout.decode()) == (3, f"in\na\nb\n{tmp_path / 'tree'}\n")
     assert (tmp_path / "tree/made").stat().st_uid == tmp_path.stat().st_uid
     assert run.run(Command(argv=("sh", "-c", "exit 125"), cwd=tmp_path / "tree")).exit_code == 125
+
+
+@pytest.mark.parametrize("others", [False, True])
+def test_a_port_is_reached_by_whoever_owns_the_tree(settings: SandboxSettings, tmp_path: Path, others: bool) -> None:
+    if others and os.geteuid() != 0:
+        pytest.skip("an ordinary user has only trees of its own")
+    (tmp_path / "tree").mkdir()
+    if others:
+        os.chown(tmp_path / "tree", 65534, 65534)
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    script = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        argv = (sys.executable, "-c", script, str(port))
+        reached = run.run(Command(argv=argv, cwd=tmp_path / "tree", reaches=(port,)))
+        server.settimeout(5)
+        assert reached.exit_code == 0, reached.stderr
+        server.accept()[0].close()
 
 
 def test_the_time_limit_removes_the_container(settings: SandboxSettings, tmp_path: Path) -> None:
