@@ -1,10 +1,12 @@
 """The sandbox made of containers, where an engine runs on this machine (DOCKER_HOST names another socket)."""
 
+import contextlib
 import os
 import shutil
 import socket
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -77,14 +79,15 @@ def test_a_port_is_reached_by_whoever_owns_the_tree(settings: SandboxSettings, t
     if others:
         os.chown(tmp_path / "tree", 65534, 65534)
     run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
-    script = "import socket, sys; socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5)"
+    script = "import socket, sys; print(socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5).recv(9))"
     with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].send(b"reached"), daemon=True).start()
         port = server.getsockname()[1]
         argv = (sys.executable, "-c", script, str(port))
-        reached = run.run(Command(argv=argv, cwd=tmp_path / "tree", reaches=(port,)))
-        server.settimeout(5)
-        assert reached.exit_code == 0, reached.stderr
-        server.accept()[0].close()
+        done = run.run(Command(argv=argv, cwd=tmp_path / "tree", reaches=(port,)))
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+    assert done.stdout == b"b'reached'\n", done.stderr
 
 
 def test_the_time_limit_removes_the_container(settings: SandboxSettings, tmp_path: Path) -> None:
