@@ -1,7 +1,12 @@
 """The sandbox made of containers, where an engine runs on this machine (DOCKER_HOST names another socket)."""
 
+import contextlib
+import os
 import shutil
+import socket
 import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -11,6 +16,7 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Command
 from forge_dagster.workspace.processes import ProcessRun
 from forge_dagster.workspace.sandbox.escapes import try_to_escape
+from forge_dagster.workspace.starting import needed_program
 from tests.support.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -65,6 +71,25 @@ def test_output_input_files_and_exit_codes(settings: SandboxSettings, tmp_path: 
     assert run.run(Command(argv=("sh", "-c", "exit 125"), cwd=tmp_path / "tree")).exit_code == 125
 
 
+@pytest.mark.parametrize("others", [False, True])
+def test_a_port_is_reached_by_whoever_owns_the_tree(settings: SandboxSettings, tmp_path: Path, others: bool) -> None:
+    if others and os.geteuid() != 0:
+        pytest.skip("an ordinary user has only trees of its own")
+    (tmp_path / "tree").mkdir()
+    if others:
+        os.chown(tmp_path / "tree", 65534, 65534)
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    script = "import socket, sys; print(socket.create_connection(('127.0.0.1', int(sys.argv[1])), 5).recv(9))"
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        threading.Thread(target=lambda: server.accept()[0].send(b"reached"), daemon=True).start()
+        port = server.getsockname()[1]
+        argv = (sys.executable, "-c", script, str(port))
+        done = run.run(Command(argv=argv, cwd=tmp_path / "tree", reaches=(port,)))
+        with contextlib.suppress(OSError):
+            server.shutdown(socket.SHUT_RDWR)
+    assert done.stdout == b"b'reached'\n", done.stderr
+
+
 def test_the_time_limit_removes_the_container(settings: SandboxSettings, tmp_path: Path) -> None:
     run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
     (tmp_path / "tree").mkdir()
@@ -90,3 +115,36 @@ def test_an_engine_that_does_not_answer_runs_nothing(
     with pytest.raises(WorkspaceError, match=r"sandbox could not be made|cannot make an image"):
         run.run(Command(argv=("sh", "-c", "echo x > ran"), cwd=tmp_path))
     assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("fails", ["import", "run"])
+def test_an_engine_that_warns_before_it_fails_is_no_tools_answer(
+    fails: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As Podman does for a user who is not logged in; its exit code is one that a tool may have too."""
+    engine = tmp_path / "bin/podman"
+    engine.parent.mkdir()
+    engine.write_text(
+        f'#!/bin/sh\n[ "$1" = image ] && exit 1\n[ "$1" = {fails} ] || exit 0\n'
+        'echo \'time="now" level=warning msg="/run/user/1 is not writable"\' >&2\n'
+        "echo 'Error: mkdir /run/user/1: permission denied' >&2\nexit 125\n"
+    )
+    engine.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{engine.parent}:{os.environ['PATH']}")
+    needed_program.cache_clear()
+    try:
+        run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=SandboxSettings(kind="container", engine="podman"))
+        with pytest.raises(WorkspaceError, match="mkdir /run/user/1: permission denied") as raised:
+            run.run(Command(argv=("true",), cwd=tmp_path))
+    finally:
+        needed_program.cache_clear()
+    assert "loginctl enable-linger" in raised.value.hint
+
+
+def test_a_container_has_its_share_of_the_processors(settings: SandboxSettings, tmp_path: Path) -> None:
+    if settings.engine == "podman" and os.geteuid() != 0:
+        pytest.skip("a user's Podman is not asked for shares")
+    run = ProcessRun(home=tmp_path / "home", run_id="x", sandbox=settings)
+    script = "cat /sys/fs/cgroup/cpu.weight /sys/fs/cgroup/cpu/cpu.shares 2>/dev/null"
+    single, fourfold = (int(run.run(Command(argv=("sh", "-c", script), cwd=tmp_path, share=n)).stdout or 0) for n in (1, 4))
+    assert (single == fourfold == 0) or fourfold == pytest.approx(4 * single, rel=0.05)

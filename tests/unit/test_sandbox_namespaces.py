@@ -49,3 +49,11 @@ def test_no_switch_is_named_that_stands_right(tmp_path: Path) -> None:
 
 def test_other_words_have_other_reasons(tmp_path: Path) -> None:
     assert how_to_allow("bwrap: Can't find source path /x: No such file or directory", system=machine(tmp_path)) is None
+
+
+def test_a_refusal_with_many_reasons_is_this_one_only_where_a_switch_stands_so(tmp_path: Path) -> None:
+    said = "bwrap: Can't bind mount /oldroot/x on /newroot/x: Permission denied"
+    assert how_to_allow(said, system=machine(tmp_path)) is None
+    closed = how_to_allow(said, system=machine(tmp_path, **{"kernel.apparmor_restrict_unprivileged_userns": "1"}))
+    assert closed is not None
+    assert "AppArmor" in closed

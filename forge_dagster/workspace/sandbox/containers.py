@@ -6,6 +6,7 @@ on a read-only root: weaker than bubblewrap's sandbox, in which it is nobody.
 
 import contextlib
 import functools
+import itertools
 import os
 import resource
 import shutil
@@ -26,6 +27,8 @@ _IMAGE = "forge-sandbox:empty"
 _EMPTY_TAR = bytes(10_240)
 """An archive with nothing in it: two blocks of zeros, filled up to a record (POSIX, "ustar Interchange Format")."""
 _ENGINE_S = 60.0
+_SHARES = 1024
+"""A container's part of the processors. Always given: in version 2, an engine makes less of it than it gives for none."""
 _INSTALL = {"docker": "apt-get install docker.io", "podman": "apt-get install podman"}
 _NOT_STARTED = 125
 """The engine could not do what it was asked for (docs.docker.com, "docker run", exit status; podman-run(1) has the same)."""
@@ -36,6 +39,7 @@ _ENGINE_VARIABLES = (
 )  # fmt: skip
 """What an engine's client reads to find the engine; Forge's own, never a change's."""
 _OTHER_RUNTIME = 'crun wants one version of cgroups: install runc, and set runtime = "runc" in [engine] of containers.conf'
+_NO_SESSION = "Podman needs this user's session also while nobody is logged in: loginctl enable-linger"
 _PID_MAX = Path("/proc/sys/kernel/pid_max")
 _ENGINE_SPEAKS = ("docker: ", "Error: ", "Error response", "permission denied", "Cannot connect")
 
@@ -52,16 +56,26 @@ class _Contained(Enclosed):
         if result.ended != "exited" or result.exit_code is None:
             return result
         self.over.append(True)
-        said = result.stderr[:2000].decode("utf-8", "replace")
+        said = engines_words(result.stderr)
         if result.exit_code in (_NOT_STARTED, 126, 127) and said.startswith(_ENGINE_SPEAKS):
             if "no such file or directory" in said.lower() or "executable file not found" in said.lower():
                 return replace(result, ended="missing", exit_code=None)
-            name = Path(self.engine).name
-            hint = _OTHER_RUNTIME if "hybrid mode" in said else f"is {name} running, and may it be used?"
-            raise WorkspaceError(f"the sandbox could not be made: {said.splitlines()[0]}", hint=hint)
+            raise WorkspaceError(f"the sandbox could not be made: {said.splitlines()[0]}", hint=_hint(said, self.engine))
         if result.exit_code - 128 in FATAL:
             return replace(result, exit_code=128 - result.exit_code)
         return result
+
+
+def engines_words(stderr: bytes) -> str:
+    """The beginning of what was said, without the warnings that Podman logs before it says why it failed."""
+    lines = stderr[:4000].decode("utf-8", "replace").splitlines(keepends=True)
+    return "".join(itertools.dropwhile(lambda line: line.startswith('time="'), lines))
+
+
+def _hint(said: str, engine: str) -> str:
+    if "hybrid mode" in said:
+        return _OTHER_RUNTIME
+    return _NO_SESSION if "/run/user/" in said else f"is {Path(engine).name} running, and may it be used?"
 
 
 def contained(plan: Plan, stack: contextlib.ExitStack, *, folder: Path, number: int) -> Enclosed:
@@ -109,7 +123,10 @@ def _limits(plan: Plan) -> list[str]:
     ]  # fmt: skip
     if settings.cpus:
         options.append(f"--cpus={settings.cpus}")
-    if settings.engine == "podman" and os.geteuid() != 0:
+    rootless = settings.engine == "podman" and os.geteuid() != 0
+    if not rootless:  # to a user, processors may not be delegated, and Podman would start nothing
+        options.append(f"--cpu-shares={_SHARES * plan.command.share}")
+    if rootless:
         options.append("--userns=keep-id")
     return options
 
@@ -160,7 +177,8 @@ def _have_image(engine: str) -> None:
     if made.returncode != 0:
         said = made.stderr.decode("utf-8", "replace").strip().splitlines()
         raise WorkspaceError(
-            f"{Path(engine).name} cannot make an image: {said[-1] if said else 'it said nothing'}", hint="is it running?"
+            f"{Path(engine).name} cannot make an image: {said[-1] if said else 'it said nothing'}",
+            hint=_hint("\n".join(said), engine),
         )
 
 

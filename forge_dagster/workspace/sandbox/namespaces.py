@@ -5,10 +5,14 @@ from pathlib import Path
 
 _REFUSALS = (
     "No permissions to creat", "Creating new namespace failed", "uid map", "gid map", "user namespace", "RTM_NEWADDR",
-    "Operation not permitted", "Permission denied",
 )  # fmt: skip
 """bubblewrap's words where a namespace was refused, or was made without rights in it, as AppArmor does on Ubuntu."""
+_PERHAPS = ("Operation not permitted", "Permission denied")
+"""What has many reasons; this one where a switch stands so."""
 _SYSTEM = Path("/proc/sys")
+_NO_SWITCH = (
+    "user namespaces are refused to it, as in most containers; [sandbox] in settings.toml can choose containers instead"
+)
 _APPARMOR = (
     "AppArmor keeps programs from making user namespaces: give bwrap a profile that may (docs/sandbox.md), "
     "or sysctl -w kernel.apparmor_restrict_unprivileged_userns=0"
@@ -20,14 +24,10 @@ def how_to_allow(said: str, *, system: Path = _SYSTEM) -> str | None:
 
     `system`: the kernel's switches (sysctl(8)).
     """
-    if not any(word in said for word in _REFUSALS):
-        return None
-    lines = list(_switches(system))
-    if not lines:
-        return (
-            "user namespaces are refused to it, as in most containers; [sandbox] in settings.toml can choose containers instead"
-        )
-    return "; ".join(lines)
+    lines = "; ".join(_switches(system))
+    if any(word in said for word in _REFUSALS):
+        return lines or _NO_SWITCH
+    return lines if lines and any(word in said for word in _PERHAPS) else None
 
 
 def _switches(system: Path) -> Iterator[str]:

@@ -10,6 +10,7 @@ import threading
 from pathlib import Path
 
 from forge_dagster.errors import WorkspaceError
+from forge_dagster.workspace.sandbox.namespaces import how_to_allow
 
 _PROGRAM = Path(__file__).parent / "programs" / "stage.py"
 _HINT = "run Forge as an ordinary user: as root it needs Linux 5.12 and a file system with idmapped mounts (ext4, xfs, btrfs)"
@@ -34,7 +35,9 @@ class Stage:
             text=True,
         )
         if self._answer() != "ready":
-            raise WorkspaceError(f"root's sandbox cannot be made: {self._last_words()}", hint=_HINT)
+            said = self._last_words()
+            hint = how_to_allow(said) if "user namespace" in said else None
+            raise WorkspaceError(f"root's sandbox cannot be made: {said}", hint=hint or _HINT)
 
     @property
     def entering(self) -> tuple[str, ...]:
