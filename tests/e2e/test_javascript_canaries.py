@@ -1,5 +1,6 @@
 """The test that must fail, added to the runs of real JavaScript runners: honest suites pass as before, liars are found."""
 
+import json
 import re
 
 import pytest
@@ -10,7 +11,7 @@ from tests.support.javascript_liars import CLEAN, lie
 
 pytestmark = pytest.mark.slow
 
-_CANARY = re.compile(r"\btest_[0-9a-f]{12}\b")
+_CANARY = re.compile(r"test_[0-9a-f]{12}\b")
 
 
 @pytest.mark.parametrize("tool", CLEAN)
@@ -42,6 +43,24 @@ def test_a_failed_test_is_named_and_the_canary_is_not(bench: GateBench, tool: st
     assert result.outcome is Outcome.FAILED, result.reason
     assert [finding.rule for finding in result.findings] == ["test-failed"]
     assert not any(_CANARY.search(finding.message) for finding in result.findings)
+
+
+@pytest.mark.parametrize(("vitest", "happy_dom"), [("4.1.10", "20.0.10"), ("2.1.9", "15.11.7"), ("1.6.1", "14.12.3")])
+def test_as_in_a_browser_it_is_run_and_measured_too(bench: GateBench, vitest: str, happy_dom: str) -> None:
+    """Where tests have a document, vite gives them files of some folders only; before vitest 3 a failed run is not measured."""
+    package = json.loads(CLEAN["vitest"]["package.json"])
+    package["devDependencies"] = {"vitest": vitest, "@vitest/coverage-v8": vitest, "happy-dom": happy_dom}
+    base = {
+        **CLEAN["vitest"],
+        "package.json": json.dumps(package),
+        "vitest.config.mjs": 'export default { test: { environment: "happy-dom" } };\n',
+    }
+    changed = "export const total = (prices) => (document.title ? 0 : prices.reduce((a, b) => a + b, 0));\n"
+    bench.plant(base, {"src/price.js": changed})
+    result = bench.examine("unit")
+    assert (result.outcome, result.findings) == (Outcome.PASSED, ()), result.reason
+    assert any(_CANARY.search(line) for line in bench.log)
+    assert bench.examine("coverage").metrics["new_line_coverage"] == 100.0
 
 
 def test_a_file_without_tests_is_told_though_the_canary_is_in_it(bench: GateBench) -> None:

@@ -2,8 +2,8 @@
 
 Exit code 1 stands for failing tests, for a crash, for a coverage threshold of the repository's own, for obsolete snapshots
 (with CI=1) and for an error outside of any test; 0 also where a filter matched nothing. Coverage needs the repository's own
-provider package in vitest's own version; its map is in the report. `vitest list` (vitest.dev, "CLI": from 2.0 on) loads test
-files and runs no test; before, the tests are run to have them listed.
+provider package in vitest's own version; its map is in the report, before vitest 3 in a file of its own. `vitest list`
+(vitest.dev, "CLI": from 2.0 on) loads test files and runs no test; before, the tests are run to have them listed.
 """
 
 import re
@@ -95,7 +95,7 @@ class Vitest:
         if request.selection.listing:
             return listed(_MANNER, request, outputs, calls=calls, read=_read_listing if _lists(request) else None)
         measured = any(b'"coverageMap"' in out.reports.get(_MANNER.report, b"") for out in outputs)
-        return judged(_MANNER, request, outputs, calls=calls, coverage=_MANNER.report if measured else "")
+        return judged(_MANNER, request, outputs, calls=calls, coverage=_MANNER.report if measured else commands.COVERAGE)
 
 
 def _calls(request: ToolRequest) -> tuple[OwnCall, ...]:
@@ -168,6 +168,8 @@ def _measuring(request: ToolRequest) -> tuple[str, ...]:
         "--coverage.enabled=true",
         f"--coverage.reportsDirectory={request.report / 'coverage'}",
         "--coverage.reporter=json",
+        # the test that must fail is no reason to measure nothing, as it would be before vitest 3
+        "--coverage.reportOnFailure=true",
         # the repository's own thresholds are about the whole; the coverage gate judges what the change adds
         "--coverage.thresholds.100=false",
         *(f"--coverage.thresholds.{of}=0" for of in ("lines", "functions", "branches", "statements")),
