@@ -24,7 +24,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from forge_dagster.hosts.embedded import accounts, schema, sessions
 from forge_dagster.ledger.sql import SqlLedger
-from forge_dagster.server import access, app, dagster, guard, login, pages, webhooks
+from forge_dagster.server import access, app, dagster, guard, login, markdown, pages, webhooks
 from forge_dagster.server.rates import Rates
 from tests.attacks.attack import Attack, Attempt
 from tests.support.server_app import ORIGIN, WEBHOOK_SECRET, ServerApp, csrf_of, dagster_stand_in, server_app
@@ -240,6 +240,7 @@ def _unescaped() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         loose = Environment(loader=made.env.loader, autoescape=False)
         patch.setattr(pages, "_TEMPLATES", Jinja2Templates(env=loose))
+        patch.setitem(markdown._READER.options, "html", True)
         yield
 
 
