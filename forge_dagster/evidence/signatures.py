@@ -26,9 +26,11 @@ class Ed25519Signatures:
         from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
         try:
-            Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(
-                base64.b64decode(signature, validate=True), message
-            )
+            decoded = base64.b64decode(signature, validate=True)
+            # the last character has bits that mean nothing: one way of writing them is accepted (RFC 4648, section 3.5)
+            if base64.b64encode(decoded).decode("ascii") != signature:
+                return False
+            Ed25519PublicKey.from_public_bytes(bytes.fromhex(public)).verify(decoded, message)
         except (InvalidSignature, ValueError, binascii.Error):
             return False
         return True
