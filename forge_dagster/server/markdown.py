@@ -8,7 +8,6 @@ from markdown_it import MarkdownIt
 from markdown_it.renderer import RendererHTML
 from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
-from markupsafe import Markup
 
 BUDGET = 4 * 65_536
 """Characters of one page that are read as Markdown; what follows stays plain text. The reader takes up to 30 microseconds for
@@ -53,12 +52,21 @@ def _reader() -> MarkdownIt:
 _READER = _reader()
 
 
-def rendered(texts: Iterable[str]) -> Iterator[Markup]:
+class Rendered(str):
+    """HTML made of escaped text and of tags of ours, which a template puts into a page as it is (markupsafe, `__html__`)."""
+
+    __slots__ = ()
+
+    def __html__(self) -> str:
+        return str(self)
+
+
+def rendered(texts: Iterable[str]) -> Iterator[Rendered]:
     """Each text as HTML, safe to put into a page; `texts` are those of one page, and share its BUDGET."""
     left = BUDGET
     for text in texts:
         left -= len(text)
         if left < 0:
-            yield Markup("<pre>{}</pre>").format(text)
+            yield Rendered(f"<pre>{html.escape(text)}</pre>")
         else:
-            yield Markup(_READER.render(_REMARK.sub("", text)))  # noqa: S704 - made of escaped text and tags of ours
+            yield Rendered(_READER.render(_REMARK.sub("", text)))
