@@ -27,8 +27,8 @@ _SCHEMA = "1"
 _MOST_FILES = 2_000_000
 """Files or members of a zip that are looked at; all of osv.dev for npm, malicious packages included, is some 300,000."""
 _ADVISORIES_OF = "SELECT name, body FROM advisories WHERE ecosystem = ? AND name IN (SELECT value FROM json_each(?))"
-_DATABASE = ".db"
-"""A folder with such a file is a scanner's own (trivy's), and what lies beside it no advisory."""
+_DATABASES, _THEIRS = frozenset({"trivy.db", "trivy-java.db"}), "metadata.json"
+"""trivy's own databases, and what it keeps beside each of them, which is no advisory."""
 _LOOK_S = 3600.0
 """Seconds after which every file of an unchanged folder is looked at again."""
 _SOME = 500
@@ -166,11 +166,11 @@ class _Mirror:
             self.folders[folder] = _stamp(Path(folder).stat())  # before its files: what is added meanwhile shows next time
             with os.scandir(folder) as entries:
                 found = list(entries)
-            theirs = any(entry.name.endswith(_DATABASE) for entry in found)
+            theirs = {_THEIRS} if any(entry.name in _DATABASES for entry in found) else set()
             for entry in found:
                 if entry.is_dir(follow_symlinks=False):
                     waiting.append(entry.path)
-                elif not theirs and entry.name.endswith((".json", ".zip")) and entry.is_file():
+                elif entry.name.endswith((".json", ".zip")) and entry.name not in theirs and entry.is_file():
                     self.files[entry.path] = _stamp(entry.stat())
             if len(self.files) > _MOST_FILES:
                 raise AdvisoriesUnreadable(f"{source} holds more files than a mirror has", hint=HINT)

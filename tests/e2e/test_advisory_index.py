@@ -57,6 +57,14 @@ def test_what_a_scanner_keeps_beside_its_own_database_is_no_advisory(tmp_path: P
     assert Index(tmp_path, folder).ids() == ["GHSA-1"]
 
 
+def test_another_database_beside_advisories_hides_none(tmp_path: Path) -> None:
+    folder = mirror_folder(tmp_path / "mirror", [advisory("GHSA-1", "pkg-1")])
+    for place in {path.parent for path in folder.rglob("*.json")}:
+        (place / "Thumbs.db").write_bytes(b"")
+        (place / "trivy.db").write_bytes(b"")
+    assert Index(tmp_path, folder).ids() == ["GHSA-1"]
+
+
 @pytest.mark.parametrize("now", [HOUR + 1, -1.0])
 def test_a_file_that_is_written_in_place_shows_within_the_hour(tmp_path: Path, now: float) -> None:
     folder = mirror_folder(tmp_path / "mirror", [advisory("GHSA-1", "pkg-1")])

@@ -16,7 +16,7 @@ from forge_dagster.domain.project import Hook, NodeProject, Project, PythonProje
 from forge_dagster.errors import ConfigurationError
 from forge_dagster.gates.sast import unread, without_links
 from forge_dagster.gates.selection import choose
-from forge_dagster.ports import Selection, ToolReport, ToolRequest
+from forge_dagster.ports import ProcessResult, Selection, ToolOutput, ToolReport, ToolRequest
 from forge_dagster.tools.analysis.bandit import ADAPTER as BANDIT
 from forge_dagster.tools.analysis.bandit import _is_excused
 from forge_dagster.tools.analysis.scanned import added, targets, weighed
@@ -108,6 +108,40 @@ def test_of_single_file_components_the_scripts_are_scanned() -> None:
     folder = taking_out.argv[-2]
     assert scan.argv[-2:] == (f"{folder}/src/App.vue.ts", "./src/a.ts")
     assert len(SEMGREP.commands(request(files=("src/a.ts",)))) == 1
+
+
+def test_many_components_are_taken_apart_in_several_commands() -> None:
+    names = tuple(f"src/m{number:05}.vue" for number in range(1_500))
+    commands = SEMGREP.commands(request(files=names))
+    assert len(commands) == 4
+    assert [argument for command in commands[:2] for argument in command.argv if argument.endswith(".vue")] == [*names]
+
+
+def _judged(first: ProcessResult) -> ToolReport:
+    """What is said of a clean component, whose scripts were taken out with that end."""
+    case = load("semgrep", "components-clean")
+    _, scan = case.outputs
+    return SEMGREP.judge(case.request(SEMGREP), (ToolOutput(result=first), scan))
+
+
+def test_a_script_that_nobody_reads_is_told() -> None:
+    report = _judged(ProcessResult(ended="exited", exit_code=0, stdout=b'"src/App.vue"\n'))
+    assert report.outcome is Outcome.PASSED
+    assert [(finding.rule, finding.file, finding.severity) for finding in report.findings] == [
+        ("not-examined", "src/App.vue", Severity.WARNING)
+    ]
+
+
+@pytest.mark.parametrize(
+    "first",
+    [
+        ProcessResult(ended="exited", exit_code=1, stderr=b"No such file"),
+        ProcessResult(ended="exited", exit_code=0, stdout=b"Traceback"),
+    ],
+    ids=["crashed", "garbage"],
+)
+def test_scripts_that_were_not_taken_out_are_no_pass(first: ProcessResult) -> None:
+    assert _judged(first).outcome is Outcome.ERRORED
 
 
 def test_single_file_components_that_no_scanner_reads_are_counted_and_said() -> None:

@@ -8,6 +8,7 @@ comments without: what they would have excused is told by the SARIF that is writ
 Of single-file components it is given the scripts, which a program of Forge's takes out of them first.
 """
 
+import json
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -34,6 +35,7 @@ RULES = Path(forge_dagster.__file__).parent / "rules"
 ENDINGS = (".py", ".js", ".mjs", ".cjs", ".jsx", ".ts", ".mts", ".cts", ".tsx")
 _TAKING_OUT = Path(__file__).parent / "programs" / "component_scripts.py"
 _SCRIPT_ENDING = ".ts"
+_OTHER_SCRIPT = "a script in another language than JavaScript or TypeScript, or within another script"
 _OWN_FILES = (".semgrep.yml", ".semgrep.yaml")
 _OWN_FOLDER = ".semgrep/"
 _PACK = re.compile(r"[pr]/[A-Za-z0-9._/-]+")
@@ -104,9 +106,9 @@ class Semgrep(BaseModel):
     def judge(self, request: ToolRequest, outputs: Sequence[ToolOutput]) -> ToolReport:
         """A finding per match. A changed file that was not examined is ERRORED; others, and parts of files, are warnings."""
         files = targets(request, _READ)
-        first, outputs = outputs[: (number := len(_taking_out(request, files)))], outputs[number:]
-        if any(output.result.exit_code != 0 for output in first):
-            raise Unreadable(f"the scripts of single-file components could not be taken out: {complaint(first[0])}")
+        taken = len(_taking_out(request, files))
+        partly = tuple(self._note(path, _OTHER_SCRIPT) for path in _left_unread(outputs[:taken]))
+        outputs = outputs[taken:]
         findings: list[Finding] = []
         scanned: set[str] = set()
         errors: list[dict[str, Any]] = []
@@ -129,7 +131,7 @@ class Semgrep(BaseModel):
         missed = [path for path in unseen if request.change.base_sha is not None and not is_test(path)]
         if missed and not failing:
             raise Unreadable(f"semgrep could not examine {missed[0]}, which the change touches: {unseen[missed[0]].message}")
-        partly = tuple(self._partly(request, error) for error in errors if _is_partial(error))
+        partly += tuple(self._partly(request, error) for error in errors if _is_partial(error))
         outcome = Outcome.FAILED if failing else Outcome.PASSED
         worst = max(outputs, key=lambda output: output.result.exit_code or 0)
         return report(outcome, worst, examined=examined, findings=found + partly)
@@ -212,12 +214,26 @@ def _scripts(request: ToolRequest) -> Path:
 
 def _taking_out(request: ToolRequest, files: Sequence[str]) -> tuple[Command, ...]:
     """What takes the scripts out of the components among the files, by the Python that semgrep itself runs on."""
-    components = tuple(file for file in files if file.endswith(COMPONENTS))
-    if not components:
-        return ()
-    python = str(request.executable.parent / "python")
-    argv = (python, "-I", "-S", str(_TAKING_OUT), str(_scripts(request)), *components)
-    return (Command(argv=argv, cwd=request.root, timeout_s=request.timeout_s),)
+    components = [file for file in files if file.endswith(COMPONENTS)]
+    python, folder = str(request.executable.parent / "python"), str(_scripts(request))
+    return tuple(
+        Command(
+            argv=(python, "-I", "-S", str(_TAKING_OUT), folder, *components[start : start + _AT_ONCE]),
+            cwd=request.root,
+            timeout_s=request.timeout_s,
+        )
+        for start in range(0, len(components), _AT_ONCE)
+    )
+
+
+def _left_unread(first: Sequence[ToolOutput]) -> tuple[str, ...]:
+    """The components of which the program said that a script is missing. Raises Unreadable where it did not do its work."""
+    paths: list[str] = []
+    for output in first:
+        if output.result.exit_code != 0:
+            raise Unreadable(f"the scripts of single-file components could not be taken out: {complaint(output)}")
+        paths += [str(json.loads(line)) for line in output.result.stdout.splitlines()]
+    return tuple(paths)
 
 
 def _target(request: ToolRequest, file: str) -> str:

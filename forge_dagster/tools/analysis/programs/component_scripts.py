@@ -1,12 +1,14 @@
 """Takes the scripts out of single-file components (.vue, .svelte, .astro), for a scanner that reads scripts only.
 
 Run as `component_scripts.py FOLDER FILE...` by any Python from 3.8 on, with the standard library alone. Of each FILE it writes
-`FOLDER/FILE.ts`, in which every line and column is where it was (forge_dagster/domain/component_scripts.py).
+`FOLDER/FILE.ts`, in which every line and column is where it was (forge_dagster/domain/component_scripts.py). It prints, as a
+line of JSON, each FILE of which a script is not in that.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import json
 import sys
 from pathlib import Path
 from typing import Any
@@ -28,7 +30,7 @@ def _extractor() -> Any:
 
 
 def main() -> None:
-    """Write the files."""
+    """Write the files, and say which are not whole."""
     folder, *files = sys.argv[1:]
     scripts_of = _extractor().component_script
     for name in files:
@@ -41,7 +43,9 @@ def main() -> None:
         with source.open(encoding="utf-8", errors="replace", newline="") as stream:
             text = stream.read()
         with target.open("w", encoding="utf-8", newline="") as stream:
-            stream.write(scripts_of(text, astro=source.suffix == ".astro").text)
+            stream.write((found := scripts_of(text, astro=source.suffix == ".astro")).text)
+        if found.unread:
+            sys.stdout.write(f"{json.dumps(name)}\n")
 
 
 if __name__ == "__main__":

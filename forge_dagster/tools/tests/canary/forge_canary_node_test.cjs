@@ -4,6 +4,7 @@
 
 const assert = require("node:assert");
 const { test } = require("node:test");
+const throws = require("./throws.cjs");
 
 const attempts = [
   () => assert.equal(1, 2),
@@ -12,14 +13,6 @@ const attempts = [
   () => assert.ok(false),
   () => assert(false),
 ];
-const throws = (attempt) => {
-  try {
-    attempt();
-    return false;
-  } catch {
-    return true;
-  }
-};
 
 const options = process.execArgv.includes("--test-only") ? { only: true } : {};
 test(process.env.FORGE_CANARY, options, () => {

@@ -7,6 +7,7 @@ const assert = require("node:assert");
 const fs = require("node:fs");
 const Module = require("node:module");
 const path = require("node:path");
+const throws = require("./throws.cjs");
 
 const note = process.env.FORGE_CANARY_NOTE;
 delete process.env.FORGE_CANARY;
@@ -18,14 +19,6 @@ const ATTEMPTS = [
   () => assert.deepStrictEqual([1], [2]),
   () => assert.ok(false),
 ];
-const throws = (attempt) => {
-  try {
-    attempt();
-    return false;
-  } catch {
-    return true;
-  }
-};
 
 let fallen = false;
 const tell = (told) => fs.writeFileSync(note, JSON.stringify(told));

@@ -7,19 +7,12 @@ const fs = require("node:fs");
 const Module = require("node:module");
 const { createRequire } = Module;
 const path = require("node:path");
+const throws = require("./throws.cjs");
 
 const plant = () => {
   const theirs = createRequire(path.join(process.cwd(), "package.json"));
   const assert = theirs("uvu/assert");
   const suite = theirs("uvu").suite(process.env.FORGE_CANARY);
-  const throws = (attempt) => {
-    try {
-      attempt();
-      return false;
-    } catch {
-      return true;
-    }
-  };
   const attempts = [() => assert.is(1, 2), () => assert.equal([1], [2]), () => assert.ok(false)];
   // uvu names no test that passed
   const note = (survived) => fs.writeFileSync(process.env.FORGE_CANARY_NOTE, JSON.stringify({ tests: 1, why: "", survived }));

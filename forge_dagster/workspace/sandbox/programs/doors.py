@@ -68,7 +68,7 @@ def _on_socket(path: str) -> list[socket.socket]:
     os.chmod(partial, 0o600)  # noqa: PTH101
     if os.geteuid() == 0:  # a container's user is another, whom the folder was given to
         owner = os.stat(os.path.dirname(path))  # noqa: PTH116, PTH120
-        os.chown(partial, owner.st_uid, owner.st_gid)
+        os.chown(partial, owner.st_uid, owner.st_gid, follow_symlinks=False)
     listening.listen(_AT_ONCE)
     os.rename(partial, path)  # noqa: PTH104 - who waits for it can connect at once
     return [listening]

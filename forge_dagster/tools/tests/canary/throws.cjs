@@ -1,0 +1,11 @@
+// Whether an assertion throws.
+"use strict";
+
+module.exports = (attempt) => {
+  try {
+    attempt();
+    return false;
+  } catch {
+    return true;
+  }
+};
