@@ -16,7 +16,9 @@ from pathlib import Path
 from forge_dagster.domain.project import Language, PythonProject
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Environment, Run
+from forge_dagster.workspace.declared_projects import declared_project
 from forge_dagster.workspace.locking import locked
+from forge_dagster.workspace.pinned_projects import PinnedProject
 from forge_dagster.workspace.python_copies import link_environment, local_projects, on_path, put_on_path
 from forge_dagster.workspace.python_installer import TEST_TOOLS, PythonInstaller, versions_in
 from forge_dagster.workspace.python_plan import PythonPlan, locked_versions
@@ -24,6 +26,7 @@ from forge_dagster.workspace.python_pristine import PristineEnvironments
 from forge_dagster.workspace.requirements import checked_requirement, names, normalised
 from forge_dagster.workspace.tool_dates import committed
 from forge_dagster.workspace.trees import remove_tree
+from forge_dagster.workspace.uv_locks import locked_project
 from forge_dagster.workspace.uv_runs import INSTALL_TIMEOUT_S, uv_program
 
 __all__ = ["INSTALL_TIMEOUT_S", "MARKER", "PythonEnvironments", "uv_program", "versions_in"]
@@ -58,7 +61,7 @@ class PythonEnvironments:
         target, identity, exact = self._wanted(python, plan, project, tests)
 
         def build() -> None:
-            if not self._linked(target, identity, plan, project, tests, log):
+            if not self._linked(target, identity, python, plan, project, tests, log):
                 self._build(target, python, plan, project, tests, log)
 
         made = self._made(target, build, log, "the project's dependencies", identity)
@@ -143,12 +146,23 @@ class PythonEnvironments:
             self._commit = committed(project, self._run)
         return self._commit
 
-    def _linked(self, target: Path, identity: str, plan: PythonPlan, project: Path, tests: bool, log: Log) -> bool:
+    def _linked(
+        self, target: Path, identity: str, python: PythonProject, plan: PythonPlan, project: Path, tests: bool, log: Log
+    ) -> bool:
         """Whether `target` could be made by links: to a pristine one, or in the user's own trees to another checkout's."""
-        if self._pristine.linked(target, plan, project, tests=tests, log=log):
+        found = self._pinned(python, plan, project)
+        if found is not None and self._pristine.linked(target, found, plan, project, tests=tests, log=log):
             (target / _ROOT).write_text(str(project), encoding="utf-8")
             return True
         return self._domain == "local" and self._copied(target, identity, plan, project, log)
+
+    def _pinned(self, python: PythonProject, plan: PythonPlan, project: Path) -> PinnedProject | None:
+        if plan.way == "uv-lock":
+            return locked_project(project)
+        if self._domain == "local":
+            return None  # tools that nothing pins are as of the commit there
+        today = datetime.datetime.now(datetime.UTC).date().isoformat()
+        return declared_project(python, plan, project, locked_versions(python, project), today)
 
     def _copied(self, target: Path, identity: str, plan: PythonPlan, project: Path, log: Log) -> bool:
         """Whether `target` could be made from one of the same content that another checkout of the user's has."""

@@ -225,12 +225,21 @@ class PythonInstaller:
         arguments = ("--require-hashes", "--no-deps", "-r", str(lock))
         succeeded(self._add(target, target, arguments, log, wheels=False, reads=(lock,)), "Forge's own tools")
 
-    def install_exactly(self, target: Path, requirements: Sequence[str], log: Log) -> None:
-        """Fill `target` with these requirements, from wheels only, so that nothing of them runs. Raises WorkspaceError."""
+    def install_exactly(self, target: Path, requirements: Sequence[str], log: Log, *, constraints: Sequence[str] = ()) -> None:
+        """Fill `target` with these requirements, from wheels only, so that nothing of them runs.
+
+        Raises NeedsBuilding where one has no wheel, WorkspaceError for all else.
+        """
+        if not requirements:
+            return
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
-            listed = requirement_file(requirements, Path(scratch))
-            result = self._install_wheels(target, Path(scratch), ("-r", listed), log)
-        succeeded(result, " ".join(requirements))
+            limits = Path(scratch) / "constraints.txt"
+            limits.write_text("\n".join(constraints), encoding="utf-8")
+            listed = ("-c", str(limits), "-r", requirement_file(requirements, Path(scratch)))
+            result = self._install_wheels(target, Path(scratch), listed, log)
+        if _needs_building(result):
+            raise NeedsBuilding(f"some of {' '.join(requirements)[:200]} has to be built", hint=_EACH)
+        succeeded(result, " ".join(requirements)[:200])
 
     def _install_in_two(
         self,

@@ -1,9 +1,9 @@
 """Environments in which no code of anybody ran, and those of checkouts, which are linked to them.
 
 A checkout's own environment is written to by code of its change where something is built in it, so another change's must not be
-made from it. A pristine one is made from wheels alone, whose hashes a lock has, by programs that run nothing of what they
-install, and is shown to no command of a change: what is linked to it is, read-only (gates/tooling.py). What is built, the
-project in place, is built in a sandbox that does not have the environment at all, and added as new files (python_overlays.py).
+made from it. A pristine one is made from wheels of the package index alone, by programs that run nothing of what they install,
+and is shown to no command of a change: what is linked to it is, read-only (gates/tooling.py). What is built, the project in
+place, is built in a sandbox that does not have the environment at all, and added as new files (python_overlays.py).
 """
 
 import hashlib
@@ -16,7 +16,9 @@ from pathlib import Path
 
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Run
+from forge_dagster.workspace.declared_projects import DeclaredProject
 from forge_dagster.workspace.locking import locked
+from forge_dagster.workspace.pinned_projects import PinnedProject
 from forge_dagster.workspace.python_copies import link_environment
 from forge_dagster.workspace.python_frame import is_environment
 from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller, versions_in
@@ -24,7 +26,7 @@ from forge_dagster.workspace.python_overlays import add_built
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import checked_requirement
 from forge_dagster.workspace.trees import remove_tree
-from forge_dagster.workspace.uv_locks import LockedProject, locked_project
+from forge_dagster.workspace.uv_locks import LockedProject
 from forge_dagster.workspace.uv_runs import Log
 
 _DONE = "forge-pristine"
@@ -48,10 +50,9 @@ class PristineEnvironments:
         self._installer = installer
         self._machinery = machinery
 
-    def linked(self, target: Path, plan: PythonPlan, project: Path, *, tests: bool, log: Log) -> bool:
+    def linked(self, target: Path, found: PinnedProject, plan: PythonPlan, project: Path, *, tests: bool, log: Log) -> bool:
         """Make `target` for the project in `project` by links. False, and no target, where that cannot be done."""
-        found = locked_project(project) if plan.way == "uv-lock" and _plain(plan) else None
-        if found is None or (found.in_place and found.build_requirements is None):
+        if not _plain(plan) or (found.in_place and found.build_requirements is None):
             return False
         try:
             interpreter = self._installer.interpreter(plan, log)
@@ -81,22 +82,21 @@ class PristineEnvironments:
                     path.unlink(missing_ok=True)
                 path.with_suffix(".lock").unlink(missing_ok=True)
 
-    def _of(self, found: LockedProject, plan: PythonPlan, interpreter: str, tests: bool, log: Log) -> Path:
+    def _of(self, found: PinnedProject, plan: PythonPlan, interpreter: str, tests: bool, log: Log) -> Path:
         """The pristine environment of all but the project itself. Raises NeedsBuilding where it cannot be had."""
         asked = (*plan.test_requirements, "", *plan.lint_requirements, "", *plan.extras, "", str(tests), str(plan.workspace))
-        lock = hashlib.sha256(found.files["uv.lock"]).hexdigest()
-        identity = _digest("locked", lock, found.settings, *asked, interpreter, *self._machinery)
+        identity = _digest(*found.identity(), *asked, interpreter, *self._machinery)
         refused = self._folder / f"pristine-python-{identity}.refused"
         if refused.exists() and _age(refused) < _REFUSED_S:
             raise NeedsBuilding("some of it has no wheels", hint=_HINT)
 
         def make(whole: Path) -> None:
             log("installing the project's dependencies, for this checkout and later ones")
-            with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
-                copy = _written(found, Path(scratch) / "project")
-                self._installer.sync_wheels(whole, plan, copy, interpreter, log)
-            if not versions_in(whole).items() <= found.packages:
-                raise NeedsBuilding("other versions were installed than the lock has", hint=_HINT)
+            if isinstance(found, LockedProject):
+                self._sync(whole, found, plan, interpreter, log)
+            else:
+                assert isinstance(found, DeclaredProject)
+                self._install(whole, found, interpreter, log)
             self._installer.complete(whole, plan, tests=tests, log=log, besides=found.names, wheels=True)
             if found.names & versions_in(whole).keys():
                 raise NeedsBuilding("another package needs the project", hint=_HINT)
@@ -106,6 +106,26 @@ class PristineEnvironments:
         except NeedsBuilding:
             refused.write_text("", encoding="utf-8")
             raise
+
+    def _sync(self, whole: Path, found: LockedProject, plan: PythonPlan, interpreter: str, log: Log) -> None:
+        with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
+            copy = _written(found, Path(scratch) / "project")
+            self._installer.sync_wheels(whole, plan, copy, interpreter, log)
+        if not versions_in(whole).items() <= found.packages:
+            raise NeedsBuilding("other versions were installed than the lock has", hint=_HINT)
+
+    def _install(self, whole: Path, found: DeclaredProject, interpreter: str, log: Log) -> None:
+        for requirements in found.attempts:
+            self._installer.venv(whole, interpreter, log)
+            try:
+                self._installer.install_exactly(whole, requirements, log, constraints=found.constraints)
+                return
+            except NeedsBuilding:
+                raise  # with less it would be another environment than each checkout's own
+            except WorkspaceError:
+                if requirements == found.attempts[-1]:
+                    raise
+                log("that has no solution; trying with less")
 
     def _builder(self, requirements: tuple[str, ...], interpreter: str, log: Log) -> Path:
         """An environment with what builds a project, in which nothing but that is."""
@@ -131,7 +151,7 @@ class PristineEnvironments:
             (whole / _DONE).write_text("", encoding="utf-8")
         return whole
 
-    def _install_in_place(self, target: Path, found: LockedProject, project: Path, interpreter: str, log: Log) -> None:
+    def _install_in_place(self, target: Path, found: PinnedProject, project: Path, interpreter: str, log: Log) -> None:
         builder = self._builder(found.build_requirements or (), interpreter, log)
         with tempfile.TemporaryDirectory(prefix="forge-install-") as scratch:
             built = Path(scratch) / "built"

@@ -1,11 +1,11 @@
 """Requirement files where no code of the project may run: whether they ask for some, and what they want from the index."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from forge_dagster.errors import WorkspaceError
-from forge_dagster.workspace.requirements import checked_requirement
+from forge_dagster.workspace.requirements import beside, checked_requirement
 
 _INCLUDES = 20
 """Requirement files followed from one to the next, at most."""
@@ -70,6 +70,30 @@ def index_lines(paths: Iterable[str], folder: Path) -> tuple[str, ...] | None:
                     continue
         if len(seen) > _INCLUDES:
             return None
+    return tuple(found)
+
+
+def plain_lines(path: str, read: Callable[[str], str]) -> tuple[str, ...]:
+    """What this requirement file and those it includes ask for, "-e" lines too. `read` gives a file by its path in the project.
+
+    Raises ValueError for any other option (another index, constraints), for what lies elsewhere, and for too many files.
+    """
+    found: dict[str, None] = {}
+    waiting, seen = [path], {path}
+    while waiting:
+        current = waiting.pop(0)
+        for line in _lines(read(current)):
+            include = _INCLUDE.fullmatch(line)
+            if include is not None:
+                other = beside(current, include[1])
+                if not other or include[1].startswith("/") or len(seen) > _INCLUDES:
+                    raise ValueError(f"{current} includes {include[1]}")
+                waiting += [] if other in seen else [other]
+                seen.add(other)
+            elif line.startswith("-") and not _IN_PLACE.match(line):
+                raise ValueError(f"{current} sets {line}")
+            else:
+                found[line] = None
     return tuple(found)
 
 

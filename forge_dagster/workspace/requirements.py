@@ -168,7 +168,7 @@ def requirement_lines(path: str, read: Callable[[str], str | None]) -> tuple[str
             stripped = re.sub(r"(^|\s)#.*", "", line).strip()
             include = _INCLUDE.match(stripped)
             if include:
-                other = _beside(current, include[1])
+                other = beside(current, include[1])
                 if other not in seen:
                     seen.add(other)
                     waiting.append(other)
@@ -192,7 +192,8 @@ def checked_requirement(line: str) -> str:
     return str(found)
 
 
-def _beside(path: str, other: str) -> str:
+def beside(path: str, other: str) -> str:
+    """The path `other`, as a file at `path` writes it, in the same tree; "" for one outside of it."""
     parts = [*path.split("/")[:-1], *other.split("/")]
     kept: list[str] = []
     for part in parts:

@@ -1,10 +1,9 @@
 """What a uv.lock pins, where it pins everything so exactly that the same lock is the same content for anybody."""
 
+import hashlib
 import json
-import os
 import posixpath
 import re
-import stat
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,17 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from forge_dagster.domain.foreign import load_toml
-from forge_dagster.errors import WorkspaceError
-from forge_dagster.workspace.requirements import checked_requirement, normalised, strings, table
+from forge_dagster.workspace.pinned_projects import LeftOpen, PinnedProject, build_requirements, read_once, set_elsewhere
+from forge_dagster.workspace.requirements import normalised, table
 
-_LIMIT = 8 * 1024 * 1024
-"""Bytes of a file of the project that are looked at."""
 _HASH = re.compile(r"sha256:[0-9a-f]{64}")
 _FOLDER = re.compile(r"[\w.+-]+(?:/[\w.+-]+)*")
-_OLD_BACKEND = ("setuptools>=40.8.0",)
-"""What builds a project that does not say so (peps.python.org, PEP 518)."""
-_ASKED_FOR = {"hatchling": ("editables~=0.3",)}
-"""What a backend asks for by code (PEP 660, get_requires_for_build_editable), since that may run code of the project."""
 _BUILD_SETTINGS = (
     "build-constraint-dependencies", "extra-build-dependencies", "extra-build-variables", "no-build-isolation",
     "no-build-isolation-package",
@@ -30,35 +23,31 @@ _BUILD_SETTINGS = (
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LockedProject:
-    """A project with such a lock: what uv reads of it, and what of it is installed in place."""
+class LockedProject(PinnedProject):
+    """A project with such a lock."""
 
     files: Mapping[str, bytes]
     """uv.lock and each pyproject.toml, as they were read once: what is installed comes from these and no later ones."""
     settings: str
     """What of each pyproject.toml has a say in what is installed."""
-    in_place: tuple[str, ...]
-    """Folders of the projects that are packages."""
-    names: frozenset[str]
-    """Of the project and of its workspace's members."""
     packages: frozenset[tuple[str, str]]
-    """Name and version of all others."""
-    build_requirements: tuple[str, ...] | None
-    """What the projects are built with; None: more than names of packages, or settings of its own."""
+    """Name and version of all that are not the project's own."""
+
+    def identity(self) -> tuple[str, ...]:
+        return "locked", hashlib.sha256(self.files["uv.lock"]).hexdigest(), self.settings
 
 
 def locked_project(project: Path) -> LockedProject | None:
     """The project in `project`, read without running anything; None where its lock leaves something open."""
-    above = (folder / name for folder in project.parents for name in ("pyproject.toml", "uv.toml"))
-    if (project / "uv.toml").exists() or any(path.exists() for path in above):
-        return None  # settings from elsewhere
+    if set_elsewhere(project):
+        return None
     try:
-        lock = _read(project, "uv.lock")
+        lock = read_once(project, "uv.lock")
         members, names, packages = _entries(load_toml(lock.decode("utf-8")))
         files = {posixpath.join(folder, "pyproject.toml"): b"" for folder in (".", *members)}
-        files = {posixpath.normpath(name): _read(project, posixpath.normpath(name)) for name in files}
+        files = {posixpath.normpath(name): read_once(project, posixpath.normpath(name)) for name in files}
         parsed = {name: load_toml(content.decode("utf-8")) for name, content in files.items()}
-    except (OSError, ValueError, tomllib.TOMLDecodeError, _Open):
+    except (OSError, ValueError, tomllib.TOMLDecodeError, LeftOpen):
         return None
     in_place = tuple(sorted(folder for folder, packaged in members.items() if packaged))
     built = [parsed[posixpath.normpath(posixpath.join(folder, "pyproject.toml"))] for folder in in_place]
@@ -68,16 +57,12 @@ def locked_project(project: Path) -> LockedProject | None:
         in_place=in_place,
         names=names,
         packages=packages,
-        build_requirements=_build_requirements(parsed["pyproject.toml"], built),
+        build_requirements=_built_with(parsed["pyproject.toml"], built),
     )
 
 
-class _Open(Exception):
-    """The lock leaves something open."""
-
-
 def _entries(lock: Mapping[str, Any]) -> tuple[dict[str, bool], frozenset[str], frozenset[tuple[str, str]]]:
-    """(Folder of each local project -> whether it is a package, their names, what else there is). Raises _Open."""
+    """(Folder of each local project -> whether it is a package, their names, what else there is). Raises LeftOpen."""
     members: dict[str, bool] = {}
     names: set[str] = set()
     packages: set[tuple[str, str]] = set()
@@ -86,18 +71,18 @@ def _entries(lock: Mapping[str, Any]) -> tuple[dict[str, bool], frozenset[str], 
         name, source = normalised(str(table({"e": entry}, "e").get("name"))), table(entry, "source")
         (kind, place), *more = list(source.items()) or [("", "")]
         if more or not isinstance(place, str):
-            raise _Open
+            raise LeftOpen
         if kind in ("editable", "virtual"):
             if not _FOLDER.fullmatch(place) or ".." in place.split("/"):
-                raise _Open
+                raise LeftOpen
             members[place] = kind == "editable"
             names.add(name)
         elif kind == "registry" and place.startswith(("https://", "http://")) and _from_wheels(entry):
             packages.add((name, str(entry.get("version"))))
         else:
-            raise _Open
+            raise LeftOpen
     if "." not in members:
-        raise _Open
+        raise LeftOpen
     return members, frozenset(names), frozenset(packages)
 
 
@@ -115,30 +100,6 @@ def _settings(pyproject: Mapping[str, Any]) -> dict[str, Any]:
     return {**parts, "uv": table(pyproject, "tool", "uv")}
 
 
-def _build_requirements(root: Mapping[str, Any], projects: list[dict[str, Any]]) -> tuple[str, ...] | None:
-    found: dict[str, None] = {}
-    if any(name in table(root, "tool", "uv") for name in _BUILD_SETTINGS):
-        return None
-    for pyproject in projects:
-        system = table(pyproject, "build-system")
-        requires = system.get("requires", list(_OLD_BACKEND))
-        if not isinstance(requires, list) or len(strings(requires)) != len(requires):
-            return None
-        try:
-            found |= dict.fromkeys(checked_requirement(line) for line in strings(requires))
-        except WorkspaceError:
-            return None
-        found |= dict.fromkeys(_ASKED_FOR.get(str(system.get("build-backend")).partition(".")[0], ()))
-    return tuple(sorted(found))
-
-
-def _read(project: Path, name: str) -> bytes:
-    """A file of the project. Raises OSError, and _Open for one elsewhere, for what is no file and for a huge one."""
-    path = project / name
-    if not path.resolve().is_relative_to(project):
-        raise _Open
-    with os.fdopen(os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK), "rb") as file:
-        content = file.read(_LIMIT + 1) if stat.S_ISREG(os.fstat(file.fileno()).st_mode) else None
-    if content is None or len(content) > _LIMIT:
-        raise _Open
-    return content
+def _built_with(root: Mapping[str, Any], projects: list[dict[str, Any]]) -> tuple[str, ...] | None:
+    changed = any(name in table(root, "tool", "uv") for name in _BUILD_SETTINGS)
+    return None if changed else build_requirements(projects)

@@ -99,7 +99,7 @@ def _poisoned(found: Environment) -> bool:
 class _FromAnother(PythonEnvironments):
     """A new checkout is linked to an earlier change's environment."""
 
-    def _linked(self, target: Path, identity: str, plan: object, project: Path, tests: bool, log: Log) -> bool:
+    def _linked(self, target: Path, identity: str, python: object, plan: object, project: Path, tests: bool, log: Log) -> bool:
         return self._copied(target, identity, plan, project, log)  # type: ignore[arg-type]
 
 
@@ -127,23 +127,25 @@ class _BuiltInTheOpen(PythonEnvironments):
         self._pristine = _InTheOpen(self._folder, run, self._installer, ())
 
 
-def _next_checkout(python: type[PythonEnvironments]) -> Attempt:
+def _next_checkout(python: type[PythonEnvironments], *, lock: bool = True) -> Attempt:
     def play(folder: Path) -> bool:
-        """A change's build writes into every environment that it can reach; then comes an innocent one with the same lock."""
+        """A change's build writes into every environment that it can reach; then comes an innocent one with the same lock, or
+        the same declarations.
+        """
         places = f"{folder}/home/environments/change"
         action = (
             f"for path in pathlib.Path({places!r}).rglob('iniconfig/__init__.py'):\n"
             f"        try: path.write_text({_POISON!r})\n"
             f"        except OSError: pass"
         )
-        first = _project(folder / "first", action)
-        cache = {"UV_CACHE_DIR": str(folder / "home/cache/uv-change")}
-        made = _run(folder).run(
-            Command(argv=(uv_program(), "lock", "-q"), cwd=first, network=True, environment=cache, trusted=True)
-        )
-        assert made.exit_code == 0, made.stderr
-        second = _project(folder / "second", _HARMLESS)
-        (second / "uv.lock").write_bytes((first / "uv.lock").read_bytes())
+        first, second = _project(folder / "first", action), _project(folder / "second", _HARMLESS)
+        if lock:
+            cache = {"UV_CACHE_DIR": str(folder / "home/cache/uv-change")}
+            made = _run(folder).run(
+                Command(argv=(uv_program(), "lock", "-q"), cwd=first, network=True, environment=cache, trusted=True)
+            )
+            assert made.exit_code == 0, made.stderr
+            (second / "uv.lock").write_bytes((first / "uv.lock").read_bytes())
         _of(python, folder, first)
         found = _of(python, folder, second)
         assert "shop" in found.versions
@@ -282,6 +284,7 @@ def _show_me(checked: bool) -> Attempt:
             f"        except OSError: pass"
         )
         root = _project(folder / "x", action)
+        (root / "uv.toml").write_text("")  # so that it is built in the environment itself, which is linked to nothing
         (secret.parent.parent / "bin").mkdir()
         with pytest.MonkeyPatch.context() as patch:
             if not checked:
@@ -312,6 +315,12 @@ ATTACKS = (
         "pnpm and conda: hard-linked stores",
         _next_checkout(_BuiltInTheOpen),
         _next_checkout(PythonEnvironments),
+    ),
+    _attack(
+        "overwrite a package of the next checkout that declares the same",
+        "TanStack, 2026-05: caches of PR runs",
+        _next_checkout(_BuiltInTheOpen, lock=False),
+        _next_checkout(PythonEnvironments, lock=False),
     ),
     _attack(
         "build a requirement of tox.ini into the cache",

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forge_dagster.domain.project import Language
+from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Command, Environment
 from forge_dagster.workspace.detect import detect, existing, walk
 from forge_dagster.workspace.environments import LocalEnvironments
@@ -39,6 +40,24 @@ def build_editable(folder, settings=None, metadata=None):
         wheel.writestr("shop-1.2.dist-info/RECORD", "")
     return name
 """
+POETRY_CORE = "[build-system]\nrequires = ['poetry-core']\nbuild-backend = 'poetry.core.masonry.api'\n"
+PDM = "[build-system]\nrequires = ['pdm-backend']\nbuild-backend = 'pdm.backend'\n"
+LOCKED = '[[package]]\nname = "iniconfig"\nversion = "2.0.0"\n'
+BY_POETRY = """
+[tool.poetry]
+name = "shop"
+version = "1.2"
+description = ""
+authors = []
+packages = [{ include = "shop", from = "src" }]
+[tool.poetry.dependencies]
+python = ">=3.11"
+iniconfig = "*"
+[tool.poetry.scripts]
+shop = "shop:main"
+"""
+INICONFIG = "sha256:b6a85871a79d2e3b22d2d1b94ac2824226a63c6b741c88f7ae975f18b6778374"
+"""Of iniconfig 2.0.0's wheel on the package index."""
 IN_TREE = "[build-system]\nrequires = []\nbuild-backend = 'backend'\nbackend-path = ['.']\n"
 
 
@@ -224,3 +243,48 @@ def test_a_pristine_environment_has_its_time(home: Path, run: CountingRun, tmp_p
     of(home, run, write(tmp_path / "other", {"a.py": ""}))
     assert not mark.parent.exists()
     assert said(run, two, "python", "-c", "import pluggy; print(1)") == "1"
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        {"pyproject.toml": POETRY_CORE + BY_POETRY, "poetry.lock": LOCKED},
+        {"pyproject.toml": BARE.replace("==2.0.0", "") + SCRIPT + PDM, "pdm.lock": LOCKED},
+        {"pyproject.toml": BARE + SCRIPT + SETUPTOOLS},
+    ],
+    ids=["poetry", "pdm", "unlocked"],
+)  # fmt: skip
+def test_a_package_without_a_lock_of_uvs_is_built_apart_and_added(
+    home: Path, run: CountingRun, tmp_path: Path, files: dict[str, str]
+) -> None:
+    first = write(tmp_path / "first", {**files, "src/shop/__init__.py": MODULE, "tests/test_shop.py": ""})
+    lines: list[str] = []
+    one = of(home, run, first, lines)
+    assert not [line for line in lines if "cannot be linked" in line]
+    second = shutil.copytree(first, tmp_path / "second")
+    run.commands.clear()
+    two = of(home, run, second)
+    assert len(run.commands) == 1, "only the project itself"
+    assert run.commands[0].network is False
+    assert two.versions == one.versions
+    assert (two.versions["iniconfig"], two.versions["shop"]) == ("2.0.0", "1.2")
+    (second / "src/shop/__init__.py").write_text("x = 2\ndef main() -> None:\n    print('closed')\n")
+    assert (said(run, one, "shop"), said(run, two, "shop")) == ("open", "closed")
+    assert (packages(one) / "iniconfig/__init__.py").samefile(packages(two) / "iniconfig/__init__.py")
+
+
+def test_requirement_files_with_hashes_are_linked_without_a_process(home: Path, run: CountingRun, tmp_path: Path) -> None:
+    hashed = f"iniconfig==2.0.0 \\\n    --hash={INICONFIG}\n"
+    first = write(tmp_path / "first", {"requirements.txt": hashed, "shop.py": MODULE, "test_shop.py": ""})
+    one = of(home, run, first)
+    run.commands.clear()
+    two = of(home, run, shutil.copytree(first, tmp_path / "second"))
+    assert run.commands == []
+    assert two.versions == one.versions
+    assert {"iniconfig", "pytest"} <= two.versions.keys()
+
+
+def test_a_requirement_of_another_hash_is_not_installed(home: Path, run: CountingRun, tmp_path: Path) -> None:
+    files = {"requirements.txt": f"iniconfig==2.0.0 --hash=sha256:{'0' * 64}\n", "shop.py": MODULE}
+    with pytest.raises(WorkspaceError, match=r"(?i)hash"):
+        of(home, run, write(tmp_path / "shop", files))
