@@ -83,3 +83,18 @@ def test_a_file_that_differs_is_named(stdout: str, stderr: str) -> None:
     report = ADAPTER.judge(asked({}), [ToolOutput(result=result)])
     assert report.outcome is Outcome.FAILED
     assert [(finding.file, finding.rule) for finding in report.findings] == [("README.md", "unformatted")]
+
+
+def test_a_pattern_that_matches_nothing_is_told() -> None:
+    stderr = (
+        "[debug] resolve config from 'README.md'\n"
+        '[error] No files matching the pattern were found: "docs/**/*.md".\n'
+    )  # fmt: skip
+    said = b"Checking formatting...\nAll matched files use Prettier code style!\n"
+    report = ADAPTER.judge(
+        asked({}), [ToolOutput(result=ProcessResult(ended="exited", exit_code=2, stdout=said, stderr=stderr.encode()))]
+    )
+    assert report.outcome is Outcome.PASSED
+    (told,) = report.findings
+    assert (told.file, told.rule) == ("package.json", "unmatched-pattern")
+    assert "docs/**/*.md" in told.message

@@ -184,7 +184,7 @@ class Stryker:
             **({} if chosen else {"mutator": {"excludedMutations": ["StringLiteral"]}}),
         }
         told = json.dumps({"own": own, "options": options, "defaults": defaults})
-        environment = {**tests[0].environment, "FORGE_STRYKER": told, "NO_COLOR": "1"}
+        environment = {**tests[0].environment, "FORGE_STRYKER": told}  # no NO_COLOR: suites that test colours fail with it
         return Command(
             argv=(str(request.executable), "run", str(CONFIGURATION), *(("--dryRunOnly",) if dry else ())),
             cwd=request.root / _directory(request),

@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.outcomes import Category, Outcome
+from forge_dagster.domain.outcomes import Category, Outcome, Severity
 from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
@@ -31,6 +31,7 @@ _WARNED = re.compile(r"\[warn\] (.+)")
 _ERROR = re.compile(
     r"\[error\] (?P<file>.+?): (?P<kind>[A-Za-z]*Error): (?P<message>.*?)(?: \((?P<line>\d+):(?P<column>\d+)\))?"
 )
+_UNMATCHED = re.compile(r'\[error\] No files matching the pattern were found: "(.+)"\.')
 _ALL_WELL = "All matched files use Prettier code style!"
 _WITH_VALUE = frozenset(
     (
@@ -151,14 +152,28 @@ class Prettier(BaseModel):
             unformatted(self.name, place(request, n, directory=where), changes.get(n), "prettier --write") for n in differing
         ]
         broken = [self._broken(request, match) for line in said.splitlines() if (match := _ERROR.fullmatch(line))]
-        if code == 2 and broken:
-            return report(Outcome.FAILED, check, examined=len(looked), findings=(*broken, *findings))
-        if code == 1 and findings and not broken:
-            return report(Outcome.FAILED, check, examined=len(looked), findings=tuple(findings))
-        if code == 0 and _ALL_WELL in text(check.result.stdout) and not findings and not broken:
-            return report(Outcome.PASSED, check, examined=len(looked))
         errors = [line for line in said.splitlines() if line.startswith("[error]")]
+        unmatched = [self._unmatched(request, match[1]) for line in errors if (match := _UNMATCHED.fullmatch(line))]
+        if code == 2 and broken:
+            return report(Outcome.FAILED, check, examined=len(looked), findings=(*broken, *findings, *unmatched))
+        if code == 2 and looked and len(unmatched) == len(errors) > 0:
+            code = 1 if findings else 0  # what prettier ends with where its patterns match
+        if code == 1 and findings and not broken:
+            return report(Outcome.FAILED, check, examined=len(looked), findings=(*findings, *unmatched))
+        if code == 0 and _ALL_WELL in text(check.result.stdout) and not findings and not broken:
+            return report(Outcome.PASSED, check, examined=len(looked), findings=tuple(unmatched))
         raise Unreadable(f"prettier ended with {code}: {' '.join(errors)[:500] or complaint(check)}")
+
+    def _unmatched(self, request: ToolRequest, pattern: str) -> Finding:
+        return Finding(
+            tool=self.name,
+            rule="unmatched-pattern",
+            message=f"the script that runs prettier names {pattern}, which no file matches",
+            category=Category.FORMAT,
+            file=place(request, "package.json", directory=node_directory(request)),
+            severity=Severity.NOTE,
+            suggested_fix="take it out of the script",
+        )
 
     def _broken(self, request: ToolRequest, match: "re.Match[str]") -> Finding:
         return Finding(
