@@ -7,12 +7,14 @@ tree, in a checkout that has been installed, and in a new checkout of a lock tha
 change runs must not write into the next). The target: each under 1 s; a digest is asked for each gate and takes milliseconds.
 A Python environment knows where its project lies, so that a new checkout has one of its own: links to the files of one in
 which no code ran, since what a change runs must not write into the next; "packaged" is a project that is installed in place.
+"pinned" is one whose requirement files have hashes, "poetry" one with a poetry.lock.
 For these the CPU time is shown too, Forge's and its child processes': the wall clock of a busy machine says little.
 """
 
 import argparse
 import json
 import os
+import re
 import resource
 import shutil
 import statistics
@@ -49,6 +51,11 @@ shop = "shop:main"
 requires = ["hatchling"]
 build-backend = "hatchling.build"
 """
+POETRY = """\
+[build-system]
+requires = ["poetry-core"]
+build-backend = "poetry.core.masonry.api"
+"""
 PACKAGE = {"name": "web", "version": "1.0.0", "devDependencies": {"eslint": "9.39.1", "typescript": "5.9.3", "mocha": "11.7.4"}}
 
 
@@ -65,6 +72,21 @@ def python_tree(folder: Path, home: Path, kind: str) -> Path:
     environment = {**os.environ, "UV_CACHE_DIR": str(home / "cache/uv-local")}
     subprocess.run([uv_program(), "lock", "-q"], cwd=folder, check=True, env=environment)
     return folder
+
+
+def without_uv(tree: Path, folder: Path) -> tuple[Path, Path]:
+    """The same packages as the uv project `tree` has locked: by requirements with hashes, and as a package by poetry.lock."""
+    exporting = (uv_program(), "export", "-q", "--frozen", "--all-groups", "--no-emit-project", "--no-annotate")
+    hashed = subprocess.run(exporting, cwd=tree, check=True, capture_output=True, text=True).stdout
+    pinned, poetry = folder / "pinned", folder / "poetry"
+    for root in (pinned, poetry):
+        shutil.copytree(tree, root, ignore=shutil.ignore_patterns("uv.lock", "pyproject.toml"))
+    (pinned / "requirements.txt").write_text(hashed)
+    (poetry / "pyproject.toml").write_text(PYPROJECT + POETRY)
+    versions = re.findall(r"^([\w.-]+)==([\w.]+)", hashed, re.MULTILINE)
+    locked = (f'[[package]]\nname = "{name}"\nversion = "{version}"\n' for name, version in versions)
+    (poetry / "poetry.lock").write_text("\n".join(locked))
+    return pinned, poetry
 
 
 def node_tree(folder: Path, home: Path, lock: str | None = None) -> Path:
@@ -147,6 +169,9 @@ def measure(folder: Path, rounds: int) -> bool:
         packaged = python_tree(folder / f"packaged for {owner}", home, PACKAGED)
         print(f"packaged in {owner}, cold: {seconds(lambda e=environments, r=packaged: installed(e, r), 1)[0]:.1f} s")  # type: ignore[misc]
         good.append(python_again(environments, f"{owner}, packaged", packaged, folder, rounds))
+    for kind, root in zip(("pinned", "poetry"), without_uv(trees[Language.PYTHON], folder), strict=True):
+        print(f"{kind} in a new checkout, cold: {seconds(lambda r=root: installed(change, r), 1)[0]:.1f} s")  # type: ignore[misc]
+        good.append(python_again(change, f"a new checkout, {kind}", root, folder, rounds))
     lock = (trees[Language.TYPESCRIPT] / "package-lock.json").read_text()
     taken = []
     for number in range(min(rounds, 5)):
