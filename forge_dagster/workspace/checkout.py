@@ -16,7 +16,8 @@ from forge_dagster.errors import Conflict, RevisionGone, UsageError, WorkspaceEr
 from forge_dagster.ports import Checkout, Environments, GitHost, Run
 from forge_dagster.workspace.detect import detect, existing
 from forge_dagster.workspace.environments import DomainEnvironments
-from forge_dagster.workspace.git import GitRepository, checked_ref, checked_sha, init_bare
+from forge_dagster.workspace.git import GitRepository, init_bare
+from forge_dagster.workspace.git_names import checked_ref, checked_sha
 from forge_dagster.workspace.local import local_checkout
 from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.trees import base_tree, make_tree, read_policy, remove_tree

@@ -10,15 +10,12 @@ from forge_dagster.domain.changes import ChangedFile
 from forge_dagster.errors import HostError, Interrupted, RevisionGone, UsageError, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.diff import parse_diff, path_text
+from forge_dagster.workspace.git_names import checked_ref, checked_sha, checked_url, is_sha
 
 LOCAL_TIMEOUT_S = 120.0
 NETWORK_TIMEOUT_S = 600.0
 DIFF_LIMIT = 64 * 1024 * 1024
 """Bytes of a diff that are read; a larger change is refused rather than half judged."""
-
-_SHA = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
-_BAD_REF = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|/\.|^[-./]|[./]$|\.lock(?:/|$)|^@$")
-"""What git-check-ref-format(1) forbids, and a leading dash."""
 
 _HARDENED = (
     "core.hooksPath=/dev/null",
@@ -55,25 +52,6 @@ _IDENTITY = {
 
 _DIGITS = 15
 """Of a size in bytes."""
-
-
-def is_sha(text: str) -> bool:
-    """Whether `text` is a full object name (SHA-1 or SHA-256)."""
-    return _SHA.fullmatch(text) is not None
-
-
-def checked_sha(sha: str) -> str:
-    """`sha`, or UsageError when it is not a full object name."""
-    if not is_sha(sha):
-        raise UsageError(f"{sha!r} is not a full commit id", hint="give 40 (or 64) hexadecimal digits")
-    return sha
-
-
-def checked_ref(name: str) -> str:
-    """`name`, or UsageError when git would not accept it as a branch's name (or take it for an option)."""
-    if not name or len(name) > 512 or _BAD_REF.search(name):
-        raise UsageError(f"{name!r} is no valid branch name", hint="see git check-ref-format")
-    return name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -258,7 +236,7 @@ class GitRepository:
     def fetch(self, url: str, refspecs: tuple[str, ...], *, environment: Mapping[str, str]) -> None:
         """Fetch. `environment` holds the credentials (GitHost.git_environment). Raises RevisionGone or HostError."""
         result = self.try_git(
-            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", "--end-of-options", _checked_url(url),
+            "fetch", "--quiet", "--no-tags", "--no-write-fetch-head", "--force", "--end-of-options", checked_url(url),
             *refspecs, environment=environment, network=True,
         )  # fmt: skip
         if result.exit_code == 0:
@@ -278,7 +256,7 @@ class GitRepository:
         ref = f"refs/heads/{checked_ref(branch)}"
         result = self.try_git(
             "push", "--quiet", "--porcelain", f"--force-with-lease={ref}:{expected or ''}", "--end-of-options",
-            _checked_url(url), f"{checked_sha(sha)}:{ref}", environment=environment, network=True,
+            checked_url(url), f"{checked_sha(sha)}:{ref}", environment=environment, network=True,
         )  # fmt: skip
         if result.exit_code == 0:
             return True
@@ -305,12 +283,6 @@ def init_bare(path: Path, run: Run) -> GitRepository:
         repository.git("init", "--quiet", "--bare", "--template=", ".")
         return repository
     return GitRepository(path, run)
-
-
-def _checked_url(url: str) -> str:
-    if url.startswith("-") or "::" in url.split("/")[0] or any(ord(c) < 32 for c in url):
-        raise UsageError(f"{url!r} is no git address", hint="use https://, http://, ssh:// or a path")
-    return url
 
 
 def _first_lines(data: bytes, count: int = 4) -> str:

@@ -15,7 +15,8 @@ from forge_dagster.domain.releases import slug
 from forge_dagster.errors import UsageError, WorkspaceError
 from forge_dagster.ports import Checkout, Run
 from forge_dagster.workspace.detect import READ_LIMIT, detect, existing, walk
-from forge_dagster.workspace.git import GitRepository, is_sha
+from forge_dagster.workspace.git import GitRepository
+from forge_dagster.workspace.git_names import is_sha
 from forge_dagster.workspace.kept_trees import kept_tree
 from forge_dagster.workspace.trees import base_tree, make_tree, read_policy
 

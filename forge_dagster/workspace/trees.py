@@ -13,7 +13,8 @@ from forge_dagster import registry
 from forge_dagster.domain.policy import POLICY_FILE, Policy, parse_policy
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import Run
-from forge_dagster.workspace.git import GitRepository, checked_sha
+from forge_dagster.workspace.git import GitRepository
+from forge_dagster.workspace.git_names import checked_sha
 
 _CONFIGURATION = "[core]\n\trepositoryformatversion = {version}\n\tbare = false\n\tlogallrefupdates = false\n"
 _SHA256 = "[extensions]\n\tobjectformat = sha256\n"

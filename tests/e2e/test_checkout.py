@@ -12,7 +12,8 @@ from forge_dagster.domain.graph import Job
 from forge_dagster.errors import ConfigurationError, Conflict, RevisionGone, UsageError
 from forge_dagster.ports import Checkout, GitHost
 from forge_dagster.workspace.checkout import LocalWorkspace, local_checkout, repository_path
-from forge_dagster.workspace.git import GitRepository, checked_ref, init_bare
+from forge_dagster.workspace.git import GitRepository, init_bare
+from forge_dagster.workspace.git_names import checked_ref
 from forge_dagster.workspace.kept_trees import KEPT
 from forge_dagster.workspace.processes import ProcessRun
 from tests.fakes.git_host import FolderHost
