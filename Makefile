@@ -1,7 +1,9 @@
-# make help says what there is. PYTHON=/path/to/python3.11 chooses the interpreter, PYTEST="-x -k name" passes options on.
+# make help says what there is. PYTHON=/path/to/python3.11 chooses the interpreter, PYTEST="-x -k name" passes options on,
+# TESTS=tests/e2e chooses files.
 SHELL := bash
 BIN := .venv/bin
 PYTEST ?=
+TESTS ?= tests
 WORKERS ?= 3
 
 .DEFAULT_GOAL := help
@@ -26,7 +28,7 @@ lint: setup-dev  ## Layout, lint, types and layers of Forge itself
 	@echo "==> mypy";         $(BIN)/mypy
 	@echo "==> lint-imports"; $(BIN)/lint-imports --no-cache --no-logo 2>/dev/null || $(BIN)/lint-imports --no-cache
 
-RUN := $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder
+RUN := $(BIN)/pytest -q -n $(WORKERS) --dist loadfile --no-loadscope-reorder $(TESTS)
 
 test: lint  ## Everything but the slow tests
 	@echo "==> pytest"; $(RUN) -m "not slow" $(PYTEST)
