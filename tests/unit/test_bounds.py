@@ -2,6 +2,7 @@
 
 import io
 import os
+import resource
 import zipfile
 from pathlib import Path
 
@@ -22,9 +23,10 @@ TEN_GB = 10 * 1024**3
 
 
 def sparse(path: Path) -> Path:
-    """A file of 10 GB that takes no space."""
+    """A file of 10 GB that takes no space; in a sandbox, as much as a file there may have."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
     with path.open("wb") as file:
-        os.truncate(file.fileno(), TEN_GB)
+        os.truncate(file.fileno(), TEN_GB if limit == resource.RLIM_INFINITY else min(TEN_GB, limit))
     return path
 
 
