@@ -57,7 +57,7 @@ class NodeProject(_Value):
     directory: str = ""
     workspace: str | None = None
     manager: str
-    """npm, pnpm, yarn or bun (which Forge cannot install with)."""
+    """npm, pnpm, yarn or bun."""
     package: Mapping[str, Any] = Field(default_factory=dict)
     """package.json."""
     configuration_files: frozenset[str] = frozenset()

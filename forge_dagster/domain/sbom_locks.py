@@ -4,6 +4,7 @@ import posixpath
 from collections.abc import Callable, Mapping
 
 from forge_dagster.domain.sbom import MAX_COMPONENTS, Lock
+from forge_dagster.domain.sbom_bun import read_bun_lock
 from forge_dagster.domain.sbom_node import read_package_lock, read_pnpm_lock, read_yarn_lock
 from forge_dagster.domain.sbom_python import read_pipfile_lock, read_poetry_lock, read_requirements, read_uv_lock
 
@@ -17,6 +18,7 @@ NODE_LOCKS: Mapping[str, Callable[[str, str], Lock]] = {
     "package-lock.json": read_package_lock,
     "pnpm-lock.yaml": read_pnpm_lock,
     "yarn.lock": read_yarn_lock,
+    "bun.lock": read_bun_lock,
 }
 """Name -> reader; of those in one folder npm and Forge use the first that is there."""
 

@@ -1,19 +1,23 @@
-"""Runs npm, pnpm or yarn so that they install what a lock says, run no install scripts and write nowhere else."""
+"""Runs npm, pnpm, yarn or bun so that they install what a lock says, run no install scripts and write nowhere else."""
 
+import platform
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from forge_dagster.domain.foreign import load_toml
 from forge_dagster.domain.project import NodeProject
 from forge_dagster.domain.reach import ALLOW, REFUSED
 from forge_dagster.errors import Interrupted, WorkspaceError
 from forge_dagster.ports import Command, ProcessResult, Run
 from forge_dagster.workspace.install_caches import install_cache
 from forge_dagster.workspace.locking import locked
+from forge_dagster.workspace.requirements import table
 
 INSTALL_TIMEOUT_S = 900.0
-_PINNED = re.compile(r"(npm|pnpm|yarn)@(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32})?)(?:\+[\w.]+)?")
+_PINNED = re.compile(r"(npm|pnpm|yarn|bun)@(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32})?)(?:\+[\w.]+)?")
 """package.json's packageManager field (nodejs.org, packages documentation)."""
 _PNPM_OF_LOCK = {"5": "7", "6": "8", "9": "10"}
 """Major of lockfileVersion -> the newest major of pnpm that writes it (pnpm.io, compatibility)."""
@@ -22,6 +26,8 @@ _OTHER_NODE = re.compile(r'engine "node" is incompatible|EBADENGINE|ERR_PNPM_UNS
 """How Yarn 1, npm and pnpm say that this is not the Node they or the project need."""
 _COMPLAINT = re.compile(r"\bERR(?:OR|!|_\w+)?\b|\berror\b", re.IGNORECASE)
 _YARN_CLASSIC = "1"
+_BUN = "1"
+"""Reads every lock that a bun has written so far (bun.sh, "Lockfile")."""
 _YARN_SETTINGS = ".yarnrc.yml"
 _YARN_PATH = re.compile(
     r"^yarnPath\s*:\s*['\"]?\.yarn/releases/yarn-(\d{1,4}\.\d{1,4}\.\d{1,4}(?:-[\w.]{1,32})?)\.c?js", re.MULTILINE
@@ -48,11 +54,6 @@ class Installer:
         `scripts`: packages may run their install scripts. Unless `trusted` or that, what the repository would have its package
         manager load (a pnpmfile, Yarn's plugins) is no part of it: that is code which runs at installation too.
         """
-        if node.manager == "bun":
-            raise WorkspaceError(
-                f"the repository is installed with bun ({node.lock_file or 'packageManager'}), which Forge cannot install with",
-                hint="commit a package-lock.json or pnpm-lock.yaml as well; `forge check` also takes node_modules as it is",
-            )
         if node.manager == "npm":
             arguments = ("ci",) if node.lock_file else ("install", "--no-package-lock")
             self.npm(arguments, folder, what=what, scripts=scripts, log=log)
@@ -68,6 +69,13 @@ class Installer:
                 _refuse_pnpmfile(folder)
             installing = (program, "install", *ignored, frozen, *loaded, *copied)
             self._execute(installing, folder, what=what, scripts=scripts, log=log, runs_code=not loaded)
+        elif node.manager == "bun":
+            if not (trusted or scripts):
+                _refuse_scanner(folder)
+            frozen = "--frozen-lockfile" if node.lock_file else "--no-save"
+            # from the cache by copies: a hard link would let what runs in node_modules change it
+            copying = (program, "install", *ignored, frozen, "--backend=copyfile", "--no-progress")
+            self._execute(copying, folder, what=what, scripts=scripts, log=log, runs_code=trusted or scripts)
         elif version.startswith(f"{_YARN_CLASSIC}.") or version == _YARN_CLASSIC:
             arguments = (program, "install", *ignored, *(("--frozen-lockfile",) if node.lock_file else ("--no-lockfile",)))
             self._execute(arguments, folder, what=what, scripts=scripts, log=log, runs_code=scripts)
@@ -89,7 +97,6 @@ class Installer:
     def _manager(self, name: str, version: str, log: Log) -> Path:
         """The package manager in the version that the repository pins, from the registry (npm checks its integrity)."""
         target = self._home / "toolbox" / self._domain / f"{name}-{version}"
-        program = target / "node_modules" / ".bin" / name
         if not (target / "complete").exists():
             with locked(target.with_suffix(".lock"), self._run):
                 if not (target / "complete").exists():
@@ -98,7 +105,7 @@ class Installer:
                     arguments = ("install", "--no-save", "--no-package-lock", "--prefix", str(target), f"{package}@{version}")
                     self.npm(arguments, target, what=f"{name} {version}", log=log)
                     (target / "complete").touch()
-        return program
+        return _bun(target) if name == "bun" else target / "node_modules" / ".bin" / name
 
     def _execute(self, argv: tuple[str, ...], folder: Path, *, what: str, scripts: bool, runs_code: bool, log: Log) -> None:
         """`runs_code`: something of what is installed, or of the repository, may run, so what it caches is not kept."""
@@ -119,6 +126,8 @@ def _command(argv: tuple[str, ...], folder: Path, cache: Path, *, scripts: bool)
         "npm_config_update_notifier": "false",
         "npm_config_ignore_scripts": "false" if scripts else "true",
         "npm_config_progress": "false",
+        "BUN_INSTALL_CACHE_DIR": str(cache / "bun"),
+        "DO_NOT_TRACK": "1",
         "YARN_CACHE_FOLDER": str(cache / "yarn"),
         "YARN_ENABLE_SCRIPTS": "1" if scripts else "0",
         "YARN_ENABLE_TELEMETRY": "0",
@@ -141,6 +150,8 @@ def _wanted_version(node: NodeProject, folder: Path) -> str:
     pinned = _PINNED.fullmatch(str(node.package.get("packageManager", "")))
     if pinned and pinned[1] == node.manager:
         return pinned[2]
+    if node.manager == "bun":
+        return _BUN
     head = _head(folder / node.lock_file) if node.lock_file else ""
     if node.manager == "pnpm":
         found = re.search(r"lockfileVersion:\s*['\"]?(\d+)", head)
@@ -161,6 +172,38 @@ def _refuse_plugins(folder: Path) -> None:
             "Yarn would load the plugins that .yarnrc.yml names, and so run code of the repository while installing",
             hint="set [project] install_scripts = true in forge.toml to allow it",
         )
+
+
+def _refuse_scanner(folder: Path) -> None:
+    """bun loads the package that bunfig.toml names as its scanner (bun.sh, "Security Scanner API"). Raises WorkspaceError."""
+    try:
+        settings = load_toml(_head(folder / "bunfig.toml", 256 * 1024))
+    except ValueError:
+        settings = {"install": {"security": {}}}
+    if "security" in table(settings, "install"):
+        raise WorkspaceError(
+            "bun would load the scanner that bunfig.toml names, and so run code that the repository chooses while installing",
+            hint="set [project] install_scripts = true in forge.toml to allow it",
+        )
+
+
+def _bun(target: Path) -> Path:
+    """The program itself: what npm puts into .bin waits for an install script. Raises WorkspaceError."""
+    machine = {"x86_64": "x64", "arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    musl = "-musl" if any(Path("/lib").glob("ld-musl-*")) else ""
+    name = f"bun-{sys.platform}-{machine}{musl}{'' if _has_avx2() else '-baseline'}"
+    program = target / "node_modules" / "@oven" / name / "bin" / "bun"
+    if not program.is_file():
+        raise WorkspaceError(f"bun's package has no {name}", hint="commit a package-lock.json or pnpm-lock.yaml instead")
+    return program
+
+
+def _has_avx2() -> bool:
+    """Whether the processor has what bun's ordinary program is compiled for, on x86-64."""
+    try:
+        return platform.machine() != "x86_64" or " avx2 " in Path("/proc/cpuinfo").read_text(encoding="utf-8")
+    except OSError:
+        return False
 
 
 def _refuse_pnpmfile(folder: Path) -> None:

@@ -20,7 +20,7 @@ _HIDDEN_LOCK = ".package-lock.json"
 """What npm 7 and later leave in node_modules: the lock of what really is there (docs.npmjs.com, package-lock.json)."""
 _RECORDS = (_HIDDEN_LOCK, ".pnpm/lock.yaml", ".yarn-integrity", ".yarn-state.yml")
 """What npm, pnpm, Yarn 1 and Yarn 2+ leave in node_modules about what they installed."""
-BESIDE = (".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs")
+BESIDE = (".npmrc", ".yarnrc", ".yarnrc.yml", "pnpm-workspace.yaml", ".pnpmfile.cjs", "bunfig.toml")
 """Files beside package.json that say how to install."""
 _IN_TREE = re.compile(r'"(?:file|link|workspace|portal):|"\.{1,2}/')
 _SECTIONS = ("dependencies", "devDependencies", "optionalDependencies", "peerDependencies", "overrides", "resolutions", "pnpm")

@@ -143,7 +143,7 @@ def test_plugins_of_yarn_are_code_that_runs_at_installation(home: Path, run: Pro
     assert not (tmp_path / "ran").exists()
 
 
-@pytest.mark.parametrize("manager", ["npm", "pnpm@9.4.0"])
+@pytest.mark.parametrize("manager", ["npm", "pnpm@9.4.0", "bun@1.3.14"])
 @pytest.mark.parametrize("allowed", [False, True])
 def test_install_scripts_run_only_where_the_policy_says_so(
     home: Path, run: ProcessRun, tmp_path: Path, manager: str, allowed: bool
@@ -177,11 +177,54 @@ def test_a_lock_that_needs_a_pnpmfile_is_said_to(home: Path, run: ProcessRun, tm
     assert "install_scripts" in caught.value.hint
 
 
-def test_bun_is_said_to_be_unknown(home: Path, run: ProcessRun, tmp_path: Path) -> None:
-    root = write(tmp_path, {"package.json": json.dumps({"dependencies": {"semver": "7.6.0"}}), "bun.lock": "{}"})
-    with pytest.raises(WorkspaceError, match="bun") as caught:
+INTEGRITY = {
+    "lru-cache": "Jo6dJ04CmSjuznwJSS3pUeWmd/H0ffTlkXXgwZi+eq1UCmqQwCh+eLsYOYCwY991i2Fah4h1BEMCx4qThGbsiA==",
+    "semver": "EnwXhrlwXMk9gKu5/flx5sv/an57AkRplG3hTK68W7FRDN+k+OWBj65M7719OkA82XLBxrcX0KSHj+X5COhOVg==",
+    "yallist": "3wdGidZyq5PB084XLES5TpOSRA3wjXAlIWMhum2kRcv/41Sn2emQ0dycQW4uZXLejwKvg6EsvbdlVL+FYEct7A==",
+}
+BUN = {
+    "package.json": json.dumps({"name": "web", "devDependencies": {"semver": "7.6.0"}}),
+    "bun.lock": f"""{{
+  "lockfileVersion": 1,
+  "workspaces": {{
+    "": {{ "name": "web", "devDependencies": {{ "semver": "7.6.0", }}, }},
+  }},
+  "packages": {{
+    "lru-cache": ["lru-cache@6.0.0", "", {{ "dependencies": {{ "yallist": "^4.0.0" }} }}, "sha512-{INTEGRITY["lru-cache"]}"],
+    "semver": ["semver@7.6.0", "", {{ "dependencies": {{ "lru-cache": "^6.0.0" }}, "bin": {{ "semver": "bin/semver.js" }} }},
+      "sha512-{INTEGRITY["semver"]}"],
+    "yallist": ["yallist@4.0.0", "", {{}}, "sha512-{INTEGRITY["yallist"]}"],
+  }}
+}}
+""",
+}
+
+
+@pytest.mark.parametrize("domain", ["local", "change"])
+def test_a_lock_of_bun_is_installed(home: Path, run: ProcessRun, tmp_path: Path, domain: str) -> None:
+    root = write(tmp_path / "web", BUN)
+    found = of(LocalEnvironments(home, run, domain=domain), root, seen(root), NODE)
+    assert found.executable("semver") == root / "node_modules/.bin/semver"
+    assert found.versions["semver"] == "7.6.0"
+    assert json.loads((root / "node_modules/yallist/package.json").read_text())["version"] == "4.0.0"
+
+
+def test_a_lock_of_bun_that_package_json_contradicts_is_refused(home: Path, run: ProcessRun, tmp_path: Path) -> None:
+    root = write(tmp_path / "web", {**BUN, "package.json": BUN["package.json"].replace("7.6.0", "7.5.0")})
+    with pytest.raises(WorkspaceError, match="lockfile had changes"):
         of(LocalEnvironments(home, run, domain="change"), root, seen(root), NODE)
-    assert "package-lock.json" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "settings", ["[install.security]\nscanner = './evil'\n", "install = { security = { scanner = 'x' } }\n"]
+)
+def test_a_scanner_of_buns_is_code_that_runs_at_installation(
+    home: Path, run: ProcessRun, tmp_path: Path, settings: str
+) -> None:
+    root = write(tmp_path / "web", {**BUN, "bunfig.toml": settings})
+    with pytest.raises(WorkspaceError, match="scanner") as caught:
+        of(LocalEnvironments(home, run, domain="change"), root, seen(root), NODE)
+    assert "install_scripts" in caught.value.hint
 
 
 def test_what_tox_installs_is_there_beside_a_lock(home: Path, run: ProcessRun, tmp_path: Path) -> None:

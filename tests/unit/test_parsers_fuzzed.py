@@ -110,6 +110,8 @@ def _locks() -> dict[str, Parser]:
         "package-lock.json": '{"lockfileVersion": 3, "packages": {"": {}, "node_modules/a": {"version": "1.0", "dev": true}}}',
         "pnpm-lock.yaml": "lockfileVersion: '9.0'\npackages:\n  a@1.0.0:\n    resolution: {integrity: sha512-x}\n",
         "yarn.lock": '# yarn lockfile v1\n\na@^1.0.0:\n  version "1.0.0"\n  resolved "x"\n',
+        "bun.lock": '{\n  "workspaces": {"": {"dependencies": {"a": "1"}}},\n'
+        '  "packages": {\n    "a": ["a@1.0.0", "", {}, "x"],\n  }\n}\n',
         "uv.lock": 'version = 1\n[[package]]\nname = "a"\nversion = "1"\nsource = { registry = "x" }\n',
         "poetry.lock": '[[package]]\nname = "a"\nversion = "1"\ngroups = ["main"]\n[metadata]\n',
         "Pipfile.lock": '{"_meta": {}, "default": {"a": {"version": "==1"}}, "develop": {}}',

@@ -211,6 +211,7 @@ _EMPTY = {
     "npm-shrinkwrap.json": '{"lockfileVersion": 1, "dependencies": {}}',
     "pnpm-lock.yaml": "lockfileVersion: '9.0'\n\npackages:\n\nsnapshots:\n",
     "yarn.lock": "# yarn lockfile v1\n",
+    "bun.lock": '{\n  "workspaces": {},\n  "packages": {\n  }\n}\n',
     "Pipfile.lock": '{"_meta": {}, "default": {}}',
     "uv.lock": "version = 1\n",
     "poetry.lock": '[metadata]\nlock-version = "2.0"\n',

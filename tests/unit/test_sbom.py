@@ -201,6 +201,37 @@ ranged>=1
 git+https://example.org/x.git
 """
 
+BUN = """{
+  "lockfileVersion": 1,
+  "workspaces": {
+    "": {
+      "name": "web",
+      "dependencies": {
+        "lodash": "^4.17.21",
+        "own": "workspace:*",
+      },
+      "devDependencies": {
+        "@s/dev": "1.0.0",
+      },
+    },
+  },
+  "packages": {
+    "@s/dev": ["@s/dev@1.0.0", "", { "dependencies": { "only-dev": "1" } }, "sha512-x,}"],
+
+    "lodash": ["lodash@4.17.21", "", { "dependencies": { "inner": "3" } }, "sha512-x"],
+
+    "inner": ["real@3.0.0", "", {}, "sha512-x"],
+
+    "own": ["own@workspace:packages/own"],
+
+    "only-dev": ["only-dev@1.0.0", "", {}, "sha512-x"],
+
+    "@s/dev/lodash": ["lodash@3.0.0", "", {}, "sha512-x"],
+
+    "by-git": ["by-git@git+ssh://git@example.org/a.git#abc", {}, "abc"],
+  }
+}
+"""
 READ: dict[str, tuple[str, str, list[tuple[str, str, int | None, bool | None, bool]]]] = {
     "npm 1": (
         "package-lock.json",
@@ -233,6 +264,18 @@ READ: dict[str, tuple[str, str, list[tuple[str, str, int | None, bool | None, bo
     "pnpm 5": ("pnpm-lock.yaml", PNPM_5, [("@babel/core", "7.0.0", 5, False, True)]),
     "yarn 1": ("yarn.lock", YARN_1, [("@b/c", "1.2.3", 4, None, False), ("real", "1.0.0", 10, None, False)]),
     "yarn berry": ("yarn.lock", YARN_BERRY, [("@b/c", "1.2.3", 4, None, False), ("real", "1.0.0", 10, None, False)]),
+    "bun": (
+        "bun.lock",
+        BUN,
+        [
+            ("@s/dev", "1.0.0", 16, True, True),
+            ("lodash", "4.17.21", 18, True, False),
+            ("real", "3.0.0", 20, False, False),
+            ("only-dev", "1.0.0", 24, False, True),
+            ("lodash", "3.0.0", 26, False, False),
+            ("by-git", "git+ssh://git@example.org/a.git#abc", 28, False, True),
+        ],
+    ),
     "uv": (
         "uv.lock",
         UV,
@@ -276,6 +319,7 @@ REFUSED = {
     "package-lock.json": ("", "[]", "{", "[" * 50_000, '{"packages": {"node_modules/a": 1}}', '{"lockfileVersion": 3}', "\0"),
     "pnpm-lock.yaml": ("", "{}", "importers:\n", "lockfileVersion: 9\ndependencies:\n  a: 1\n"),
     "yarn.lock": ("", "{}", "a@1:\n  resolved x\n", "nothing:\n"),
+    "bun.lock": ("", "{}", "[", '{"workspaces": {}, "packages": {"a": ["a"]}}', '{"workspaces": {}, "packages": {"a": {}}}'),
     "uv.lock": ("", "x", "package = 1\n", '[[package]]\nname = "a"\nsource = {registry = "x"}\n'),
     "poetry.lock": ("", '[[package]]\nname = "a"\n'),
     "Pipfile.lock": ("", "{}", '{"_meta": {}, "default": {"a": {}}}'),

@@ -100,9 +100,7 @@ def _node(part: Project, name: str, version: str, read: Read) -> Piece | None:
                 else f'\n"{name}@{version}":\n  version "{version}"\n'
             )
             return Piece(path=path, text=entry)
-        if path.endswith("pnpm-lock.yaml"):
-            return _pnpm(path, text, name, version)
-        return None
+        return _before(path, text, _BUN, name, version) if path.endswith("bun.lock") else _pnpm(path, text, name, version)
     lock = {"name": "planted", "lockfileVersion": 3, "packages": {"": {}, f"node_modules/{name}": {"version": version}}}
     return Piece(path=posixpath.join(folder, "package-lock.json"), text=json.dumps(lock, indent=2), whole=True)
 
@@ -118,11 +116,19 @@ def _json(path: str, text: str, keys: tuple[str, ...], name: str, entry: Mapping
     return Piece(path=path, text=json.dumps(data, indent=2), whole=True)
 
 
+_BUN = r"^ {2}\"packages\": \{\s*$", '    "{name}": ["{name}@{version}", "", {{}}, "sha512-planted"],\n'
+_PNPM = r"^packages:\s*$", "\n  '{name}@{version}':\n    resolution: {{integrity: sha512-planted}}\n"
+_PNPM_OLD = _PNPM[0], _PNPM[1].replace("'{name}@{version}'", "/{name}@{version}")
+"""The line after which a lock lists packages, and an entry of it."""
+
+
 def _pnpm(path: str, text: str, name: str, version: str) -> Piece | None:
-    found = re.search(r"^packages:\s*$", text, re.MULTILINE)
+    old = re.search(r"^packages:\s*$(?s:.*?)^ {2}/", text, re.MULTILINE) is not None
+    return _before(path, text, _PNPM_OLD if old else _PNPM, name, version)
+
+
+def _before(path: str, text: str, shape: tuple[str, str], name: str, version: str) -> Piece | None:
+    found = re.search(shape[0], text, re.MULTILINE)
     if found is None:
         return None
-    old = re.search(r"^ {2}/", text[found.end() :], re.MULTILINE) is not None
-    key = f"/{name}@{version}" if old else f"'{name}@{version}'"
-    line = text.count("\n", 0, found.start()) + 2
-    return Piece(path=path, text=f"\n  {key}:\n    resolution: {{integrity: sha512-planted}}\n", before=line)
+    return Piece(path=path, text=shape[1].format(name=name, version=version), before=text.count("\n", 0, found.start()) + 2)
