@@ -20,7 +20,8 @@ from forge_dagster.workspace.declared_projects import declared_project
 from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.pinned_projects import PinnedProject
 from forge_dagster.workspace.python_copies import link_environment, local_projects, on_path, put_on_path
-from forge_dagster.workspace.python_installer import TEST_TOOLS, PythonInstaller, versions_in
+from forge_dagster.workspace.python_frame import versions_in
+from forge_dagster.workspace.python_installer import TEST_TOOLS, PythonInstaller
 from forge_dagster.workspace.python_plan import PythonPlan, locked_versions
 from forge_dagster.workspace.python_pristine import PristineEnvironments
 from forge_dagster.workspace.requirements import checked_requirement, names, normalised

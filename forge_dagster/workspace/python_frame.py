@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forge_dagster.errors import WorkspaceError
+from forge_dagster.workspace.requirements import normalised
 
 _SETTINGS = "pyvenv.cfg"
 _READ_LIMIT = 64 * 1024
@@ -48,6 +49,15 @@ def frame_of(environment: Path) -> Frame:
 def interpreter_of(environment: Path) -> Path:
     """The Python that an environment was made from. Only where its frame is known to be as it was."""
     return (environment / "bin" / "python").resolve()
+
+
+def versions_in(environment: Path) -> dict[str, str]:
+    """Normalised name -> version of the packages in a virtual environment, read from the names of their metadata folders."""
+    found: dict[str, str] = {}
+    for entry in sorted(environment.glob("lib/python*/site-packages/*.dist-info")):
+        name, _, version = entry.name.removesuffix(".dist-info").rpartition("-")
+        found[normalised(name)] = version
+    return found
 
 
 def checked_frame(environment: Path, before: Frame) -> None:

@@ -13,9 +13,9 @@ from forge_dagster.errors import WorkspaceError
 from forge_dagster.ports import ProcessResult, Run
 from forge_dagster.workspace.interpreters import interpreter
 from forge_dagster.workspace.python_copies import name_interpreter, put_on_path
-from forge_dagster.workspace.python_frame import interpreter_of
+from forge_dagster.workspace.python_frame import interpreter_of, versions_in
 from forge_dagster.workspace.python_plan import PythonPlan
-from forge_dagster.workspace.requirements import normalised, requirement_name
+from forge_dagster.workspace.requirements import requirement_name
 from forge_dagster.workspace.tool_dates import limits
 from forge_dagster.workspace.trees import remove_tree
 from forge_dagster.workspace.uv_arguments import (
@@ -27,21 +27,12 @@ from forge_dagster.workspace.uv_arguments import (
     requirement_file,
     sync_arguments,
 )
-from forge_dagster.workspace.uv_runs import Log, UvRuns, succeeded
+from forge_dagster.workspace.uv_runs import Log, UvRuns, cannot_be_edited, needs_building, succeeded
 
 _WHEELS = ("--no-build", "--no-install-local")
 _EACH = "it is installed for each checkout then"
 TEST_TOOLS = ("pytest", "pytest-cov", "coverage")
 """What Forge needs beside a project's own dependencies where it has tests."""
-
-
-def versions_in(environment: Path) -> dict[str, str]:
-    """Normalised name -> version of the packages in a virtual environment, read from the names of their metadata folders."""
-    found: dict[str, str] = {}
-    for entry in sorted(environment.glob("lib/python*/site-packages/*.dist-info")):
-        name, _, version = entry.name.removesuffix(".dist-info").rpartition("-")
-        found[normalised(name)] = version
-    return found
 
 
 class NeedsBuilding(WorkspaceError):
@@ -102,7 +93,7 @@ class PythonInstaller:
             return self._sync(target, (*sync_arguments(plan, interpreter, chosen), *_WHEELS), project, log)
 
         result = _all_or_chosen(plan, attempt, log)
-        if _needs_building(result):
+        if needs_building(result):
             raise NeedsBuilding("some of uv.lock has to be built", hint=_EACH)
         succeeded(result, "the project's uv.lock")
 
@@ -168,12 +159,12 @@ class PythonInstaller:
                 if dated and result.exit_code != 0 and result.ended == "exited":
                     log("the tools of the commit's day do not do; taking today's")
                     result = self._install_in_two(target, project, attempt, constraints, Path(scratch), log, tests=tests)
-                if result.exit_code == 0 or result.ended != "exited" or _cannot_be_edited(result):
+                if result.exit_code == 0 or result.ended != "exited" or cannot_be_edited(result):
                     break
                 if attempt is not tries[-1]:
                     log("that has no solution; trying with less")
             apart = plan.editable and plan.own_requirements is not None
-            if result.exit_code != 0 and apart and (not plan.own_builder or _cannot_be_edited(result)):
+            if result.exit_code != 0 and apart and (not plan.own_builder or cannot_be_edited(result)):
                 log("the project itself cannot be installed in place; it is put on the path instead")
                 requirements = (*plan.requirements, *(plan.own_requirements or ()))
                 bare = replace(attempt, editable=False, wide_files=(), wide_requirements=(), requirements=requirements)
@@ -206,7 +197,7 @@ class PythonInstaller:
                 result = self._add(target, Path(scratch), ("-c", str(constraints), "-r", requirements), log, wheels=wheels)
             if result.ended == "exited" and result.exit_code == 0:
                 return
-            if wheels and _needs_building(result):
+            if wheels and needs_building(result):
                 raise NeedsBuilding(f"some of {', '.join(wanted)} has to be built", hint=_EACH)
         succeeded(result, f"{', '.join(wanted)} beside the project's dependencies")
 
@@ -237,7 +228,7 @@ class PythonInstaller:
             limits.write_text("\n".join(constraints), encoding="utf-8")
             listed = ("-c", str(limits), "-r", requirement_file(requirements, Path(scratch)))
             result = self._install_wheels(target, Path(scratch), listed, log)
-        if _needs_building(result):
+        if needs_building(result):
             raise NeedsBuilding(f"some of {' '.join(requirements)[:200]} has to be built", hint=_EACH)
         succeeded(result, " ".join(requirements)[:200])
 
@@ -298,13 +289,3 @@ def _all_or_chosen(plan: PythonPlan, attempt: Callable[[tuple[str, ...]], Proces
         log("not everything can be installed together; only the extras that checks need are")
         result = attempt(tuple(option for name in plan.extras for option in ("--extra", name)))
     return result
-
-
-def _needs_building(result: ProcessResult) -> bool:
-    """Whether an installation from wheels alone failed for want of one."""
-    return result.ended == "exited" and result.exit_code != 0 and b"--no-build" in result.stderr
-
-
-def _cannot_be_edited(result: ProcessResult) -> bool:
-    """Whether the project's build backend is one from before PEP 660 (poetry.masonry)."""
-    return b"build_editable" in result.stderr

@@ -20,8 +20,8 @@ from forge_dagster.workspace.declared_projects import DeclaredProject
 from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.pinned_projects import PinnedProject
 from forge_dagster.workspace.python_copies import link_environment
-from forge_dagster.workspace.python_frame import is_environment
-from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller, versions_in
+from forge_dagster.workspace.python_frame import is_environment, versions_in
+from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller
 from forge_dagster.workspace.python_overlays import add_built
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import checked_requirement

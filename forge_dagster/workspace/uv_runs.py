@@ -122,3 +122,13 @@ def succeeded(result: ProcessResult, what: str) -> None:
     offline = re.search(r"error sending request|Failed to fetch|dns error|Connect|timed out", text)
     hint = "check the network, the proxy and the package index" if offline else "correct what the project declares, or its lock"
     raise WorkspaceError(f"{what} could not be installed:\n{text}", hint=hint)
+
+
+def needs_building(result: ProcessResult) -> bool:
+    """Whether an installation from wheels alone failed for want of one."""
+    return result.ended == "exited" and result.exit_code != 0 and b"--no-build" in result.stderr
+
+
+def cannot_be_edited(result: ProcessResult) -> bool:
+    """Whether the project's build backend is one from before PEP 660 (poetry.masonry)."""
+    return b"build_editable" in result.stderr
