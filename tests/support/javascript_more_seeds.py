@@ -294,6 +294,22 @@ UVU = _seeds(
         examined=0,
     ),
 )
+_UVU_ALONE = _package("uvu", "0.5.6", "uvu")
+UVU += (
+    Seed(
+        tool="uvu",
+        case="by-the-names-of-tests",
+        files={
+            **files_of(_UVU_ALONE),
+            "src/price.js": _SOURCE,
+            "test/price.js": _UVU_TEST,
+            "benchmark/run.js": 'throw new Error("no test");\n',
+        },
+        node=node_project(_UVU_ALONE),
+        outcome=PASSED,
+        examined=1,
+    ),
+)
 
 # --- jasmine -----------------------------------------------------------------------------------------------------------
 

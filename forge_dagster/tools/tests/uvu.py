@@ -38,7 +38,8 @@ def _argv(request: ToolRequest, own: OwnCall, *, alone: tuple[str, str] | None =
         *(own.launcher or (str(request.executable),)),
         *options,
         *((f"--ignore={_exactly(ignored)}",) if ignored else ()),
-        *(targets[:1] or (".",)),
+        # without a folder uvu looks for tests by their names, with one at every script
+        *(targets[:1] or ((".",) if pattern else ())),
         *pattern,
     )
 
