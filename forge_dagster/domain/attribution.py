@@ -29,6 +29,9 @@ NOT_KEPT = 3
 IMPOSED = "which nobody here chose"
 """What every reason says that tells of such a tool."""
 
+DECLARED = "is a declared dependency"
+"""How the reason ends why a tool counts as chosen of which nothing but this is seen: no settings, no task, no hook."""
+
 _NAMED = 3
 """Flaky tests named in a reason; the findings tell them all."""
 
@@ -212,8 +215,9 @@ def softened(finding: Finding, broken: Mapping[str, int]) -> Finding:
     return finding
 
 
-def imposed(findings: Iterable[Finding], *, tool: str) -> tuple[tuple[Finding, ...], str]:
-    """What a default tool says where nothing is known to compare with: warnings, and the reason why they are no more.
+def imposed(findings: Iterable[Finding], *, who: str) -> tuple[tuple[Finding, ...], str]:
+    """What such a tool says where nothing is known to compare with: warnings, and the reason why they are no more. `who` is how
+    a reason names it.
 
     A tool that the repository did not choose is never imposed on what was there before.
     """
@@ -224,7 +228,7 @@ def imposed(findings: Iterable[Finding], *, tool: str) -> tuple[tuple[Finding, .
         for finding in listed
     )
     what = f"so its {_findings(errors)} {'does' if errors == 1 else 'do'} not fail"
-    return soft, f"Forge's default {tool}, which this repository did not choose; nothing to compare with, {what}"
+    return soft, f"{who}; nothing to compare with, {what}"
 
 
 def fixtures(findings: Iterable[Finding]) -> tuple[tuple[Finding, ...], str]:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from forge_dagster.domain.attribution import (
+    DECLARED,
     IMPOSED,
     Baseline,
     baseline,
@@ -70,7 +71,7 @@ def attributed(
         return examined
     folders = _folders(context, choice)
     problem = ""
-    unchosen = _is_imposed(context, choice)
+    unchosen = _imposed(context, choice) != ""
     open_ones = to_compare(_errors(report))
     if not getattr(choice.tool, "attributes_itself", False):
         reason = ""
@@ -100,17 +101,19 @@ def _against(
 ) -> tuple[ToolReport, str]:
     """The report with its errors attributed, and why it passes where none is left."""
     findings = compared(report.findings, base, change=context.change, folders=folders)
-    if not _is_imposed(context, choice):
+    who = _imposed(context, choice)
+    if not who:
         return replace(report, findings=findings), ""
     rules = base.rules if choice.tool.gate in _OF_STYLE else {}
-    reason = f"Forge's default {choice.tool.name}, {IMPOSED}; the change breaks no rule that the base keeps"
+    reason = f"{who}; the change breaks no rule that the base keeps"
     return replace(report, findings=tuple(softened(finding, rules) for finding in findings)), reason
 
 
 def _by_itself(context: GateContext, choice: Choice, report: ToolReport) -> tuple[ToolReport, str]:
     """The report where there is no base, and why it passes where no error is left."""
-    if _is_imposed(context, choice) and report.examined > 0:
-        findings, reason = imposed(report.findings, tool=choice.tool.name)
+    who = _imposed(context, choice)
+    if who and report.examined > 0:
+        findings, reason = imposed(report.findings, who=who)
     elif context.gate == "secrets" and context.change.base_sha is None and not context.change.files:
         findings, reason = fixtures(report.findings)
     else:
@@ -154,12 +157,20 @@ def _folders(context: GateContext, choice: Choice) -> tuple[str, ...]:
     return tuple(dict.fromkeys(("", *found)))
 
 
-def _is_imposed(context: GateContext, choice: Choice) -> bool:
-    """Whether the tool is Forge's default, which neither the repository nor its policy chose, and a matter of taste."""
+def _imposed(context: GateContext, choice: Choice) -> str:
+    """How a reason names a tool that is a matter of taste, where neither the repository nor its policy chose it; else "".
+
+    One of style that is declared and no more runs in a way that Forge chose (mypy `--strict`), so that is imposed as well.
+    """
     tool = choice.tool
-    named = context.policy.gate(tool.gate).tools or ()
-    project = choice.project or context.project
-    return tool.gate not in _NO_TASTE and tool.name not in named and tool.chosen(project) is None
+    sign = tool.chosen(choice.project or context.project)
+    if tool.gate in _NO_TASTE or tool.name in (context.policy.gate(tool.gate).tools or ()):
+        return ""
+    if sign is None:
+        return f"Forge's default {tool.name}, {IMPOSED}"
+    if tool.gate in _OF_STYLE and sign.endswith(DECLARED):
+        return f"{tool.name}, a declared dependency and no more, so that it runs in a way {IMPOSED}"
+    return ""
 
 
 def _looked_beyond(report: ToolReport) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from forge_dagster.domain.attribution import DECLARED
 from forge_dagster.domain.project import Hook, NodeProject, Project, PythonProject
 from forge_dagster.tools.scripts import invocations
 
@@ -70,4 +71,4 @@ def _section(python: PythonProject, sections: Iterable[str]) -> str | None:
 
 
 def _dependency(part: PythonProject | NodeProject, package: str) -> str | None:
-    return f"{package} is a declared dependency" if package and package in part.dependencies else None
+    return f"{package} {DECLARED}" if package and package in part.dependencies else None

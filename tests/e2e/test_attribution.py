@@ -138,7 +138,7 @@ def test_a_default_tool_warns_where_there_is_nothing_to_compare_with(bench: Gate
     bench.plant(files)
     result = bench.examine("lint")
     assert result.outcome is Outcome.PASSED
-    assert "Forge's default ruff, which this repository did not choose; nothing to compare with" in result.reason
+    assert "Forge's default ruff, which nobody here chose; nothing to compare with" in result.reason
     assert [(finding.place, finding.severity) for finding in result.findings] == [("src/shop/old.py:1", Severity.WARNING)]
     bench.plant(RUFF)
     assert bench.examine("lint").outcome is Outcome.FAILED

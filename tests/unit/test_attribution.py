@@ -287,8 +287,6 @@ def test_a_failure_in_a_test_file_that_the_change_touches_is_touched() -> None:
 
 
 def test_a_default_tool_without_a_base_only_warns() -> None:
-    soft, reason = imposed([lint("x"), lint("y", severity=Severity.NOTE)], tool="ruff")
+    soft, reason = imposed([lint("x"), lint("y", severity=Severity.NOTE)], who="Forge's default ruff, which nobody here chose")
     assert [finding.severity for finding in soft] == [Severity.WARNING, Severity.NOTE]
-    assert reason == (
-        "Forge's default ruff, which this repository did not choose; nothing to compare with, so its 1 finding does not fail"
-    )
+    assert reason == ("Forge's default ruff, which nobody here chose; nothing to compare with, so its 1 finding does not fail")

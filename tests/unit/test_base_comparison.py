@@ -131,8 +131,11 @@ def test_what_a_tool_that_nobody_chose_says_of_the_base_too_is_a_warning(world: 
 
 
 @pytest.mark.parametrize("gate", ["format", "types"])
-def test_a_style_that_nobody_chose_is_not_imposed_where_the_base_is_otherwise_throughout(world: World, gate: str) -> None:
-    imposed = Linter(because=None, gate=gate)
+@pytest.mark.parametrize("because", [None, "linter is a declared dependency"])
+def test_a_style_that_nobody_chose_is_not_imposed_where_the_base_is_otherwise_throughout(
+    world: World, gate: str, because: str | None
+) -> None:
+    imposed = Linter(because=because, gate=gate)
     broken = [fault(f"line {number}", line=number) for number in range(1, 4)]
     world.answer = lambda: said(*broken)
     found = world.attribute(said(fault("new", attribution=NEW)), tool=imposed)
@@ -143,6 +146,14 @@ def test_a_style_that_nobody_chose_is_not_imposed_where_the_base_is_otherwise_th
     assert again.run.outcome is Outcome.PASSED
     assert len(world.asked) == 1
     assert world.attribute(said(fault("new", rule="X9", attribution=NEW)), tool=imposed).run.outcome is Outcome.FAILED
+
+
+def test_a_declared_linter_is_chosen(world: World) -> None:
+    world.answer = lambda: said(*(fault(f"line {number}") for number in range(9)))
+    declared = Linter(because="linter is a declared dependency")
+    assert world.attribute(said(fault("new", attribution=NEW)), tool=declared).run.outcome is Outcome.FAILED
+    old = world.attribute(said(fault("line 1")), tool=declared)
+    assert old.report.findings[0].severity is Severity.ERROR
 
 
 @pytest.mark.parametrize("gate", ["lint", "sast", "architecture"])

@@ -91,7 +91,7 @@ PYTHON_CASES = {
     "pyright that is declared, and that no task runs": (
         "types",
         tasks("mypy", pyright={}).model_copy(update={"dependencies": frozenset({"mypy", "pyright"})}),
-        {"mypy": "mypy is a declared dependency"},
+        {"mypy": "tox.ini [testenv:style] runs mypy"},
     ),
     "mypy and pyright by their tasks": (
         "types",

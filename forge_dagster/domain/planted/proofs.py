@@ -91,7 +91,7 @@ def proved(
         if all(IMPOSED in run.reason for run in runs if run.tool in warned):
             proof, reason = (
                 Proof.CANNOT,
-                f"{reason}: Forge's default, {IMPOSED}; name one in forge.toml, [gates.{fault.gate}] tools",
+                f"{reason}: it runs in a way {IMPOSED}; name one in forge.toml, [gates.{fault.gate}] tools",
             )
         return _proved(fault, result, proof, reason).model_copy(update={"warned_by": warned})
     names = ", ".join(dict.fromkeys(run.tool for run in answered))

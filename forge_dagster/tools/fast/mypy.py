@@ -73,10 +73,10 @@ class Mypy(BaseModel):
     package: str = "mypy"
 
     def chosen(self, project: Project) -> str | None:
-        """By its configuration, its hook, as a declared dependency, or by a task."""
+        """By its configuration, its hook, a task, or as a declared dependency."""
         files = ("mypy.ini", ".mypy.ini")
-        sign = python_sign(project, package="mypy", tool_table="mypy", files=files, sections=("mypy",), hooks=("mypy",))
-        return sign or called(project, "mypy")
+        sign = python_sign(project, package="", tool_table="mypy", files=files, sections=("mypy",), hooks=("mypy",))
+        return sign or called(project, "mypy") or python_sign(project, package="mypy")
 
     def rival(self, project: Project) -> str | None:
         """A type checker the repository uses that Forge cannot run."""
