@@ -6,6 +6,7 @@ import pytest
 
 from forge_dagster.ports import Command
 from forge_dagster.workspace.sandbox import registries
+from forge_dagster.workspace.sandbox import view as view_module
 from forge_dagster.workspace.sandbox.view import View, view_of
 
 CONFIG = """[core]
@@ -103,3 +104,27 @@ def test_registries_are_those_of_this_machines_configuration(tmp_path: Path, mon
 
 def test_pip_names_its_own_index() -> None:
     assert len(list(registries._pip_default())) >= 2
+
+
+@pytest.mark.parametrize("whole", [True, False], ids=["an installation", "a program alone"])
+def test_the_node_of_the_path_is_shown_wherever_it_lies(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, whole: bool
+) -> None:
+    program = tmp_path / "versions/v22/bin/node"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    if whole:
+        (tmp_path / "versions/v22/lib/node_modules").mkdir(parents=True)
+    link = tmp_path / "bin/node"
+    link.parent.mkdir()
+    link.symlink_to(program)
+    monkeypatch.setenv("PATH", str(link.parent))
+    view_module._forges_own.cache_clear()
+    try:
+        (tmp_path / "tree").mkdir()
+        targets = {bind.target for bind in seen(tmp_path).binds}
+    finally:
+        view_module._forges_own.cache_clear()
+    assert (tmp_path / "versions/v22" if whole else program) in targets
+    assert link in targets

@@ -110,14 +110,19 @@ def _system_links() -> Mapping[str, str]:
 def _forges_own() -> tuple[Bind, ...]:
     """Forge's package with its rules and programs, the environment that it runs in, and the interpreters."""
     own = [_FORGE, Path(sys.prefix), Path(sys.base_prefix)]
-    for name in ("node", "npm"):
-        found = shutil.which(name)
-        prefix = None if found is None else Path(found).resolve().parent.parent
-        for folder in (prefix, *(prefix.parents if prefix is not None else ())):
-            if folder is not None and (folder / "lib/node_modules").is_dir() and (folder / "bin").is_dir():
-                own.append(folder)
-                break
+    for found in (shutil.which("node"), shutil.which("npm")):
+        own += () if found is None else _place_of_node(Path(found))
     return tuple(bind for path in own for bind in _bind(path, writable=False))
+
+
+def _place_of_node(program: Path) -> Iterator[Path]:
+    """The program node or npm, and the installation that it is part of, where it is part of one."""
+    prefix = program.resolve().parent.parent
+    for folder in (prefix, *prefix.parents[:-1]):  # not the root, below which the system's own may lie
+        if (folder / "lib/node_modules").is_dir() and (folder / "bin").is_dir():
+            yield folder
+            break
+    yield from _place_of(program)
 
 
 def _place_of(program: Path) -> Iterator[Path]:
