@@ -299,6 +299,20 @@ TSC = (
     Seed(tool="tsc", case="no-tsconfig", files=_CLEAN_NODE, node=node(), outcome=PASSED, examined=1),
     Seed(
         tool="tsc",
+        case="elements-without-tsconfig",
+        files={
+            **_NODE_IGNORED,
+            **_PACKAGE,
+            "src/view.tsx": (
+                "declare namespace JSX {\n  interface IntrinsicElements {\n    p: object;\n  }\n}\nconst view = <p />;\n"
+            ),
+        },
+        node=node(),
+        outcome=PASSED,
+        examined=1,
+    ),
+    Seed(
+        tool="tsc",
         case="no-inputs",
         files={**_TYPED, "tsconfig.json": '{ "include": ["nowhere"] }\n'},
         node=node("tsconfig.json"),

@@ -175,7 +175,8 @@ def _calls(request: ToolRequest) -> tuple[_Call, ...]:
     names = [path[len(directory) + 1 :] if directory else path for path in sources if path.startswith(directory)]
     declared = all(name.endswith(DECLARATIONS) for name in names)
     skipped = "--skipDefaultLibCheck" if declared else "--skipLibCheck"  # which skips every file of declarations
-    return (_Call(build=False, options=("--strict", skipped, *(f"./{name}" for name in names))),)
+    elements = ("--jsx", "preserve") if any(name.endswith(".tsx") for name in names) else ()
+    return (_Call(build=False, options=("--strict", skipped, *elements, *(f"./{name}" for name in names))),)
 
 
 def _call(own: Invocation) -> _Call:
