@@ -156,6 +156,12 @@ def test_any_script_is_read(scripts: dict[str, str], runner: str) -> None:
 @pytest.mark.parametrize(
     ("scripts", "before"),
     [
+        (
+            {"pretest": "node scripts/get-data.js && node scripts/transform.js", "test": "mocha"},
+            (("node", "scripts/transform.js"),),
+        ),
+        ({"test": "node --no-warnings build.mjs && mocha"}, (("node", "--no-warnings", "build.mjs"),)),
+        ({"test": "node test/rebuild-check.js && mocha"}, ()),
         ({"test": "npm run lint && npm run build && mocha dist", "build": "tsc"}, (("npm", "run", "--silent", "build"),)),
         ({"test": "tsc -p . && mocha dist"}, (("tsc", "-p", "."),)),
         ({"pretest": "yarn compile", "compile": "babel src", "test": "mocha"}, (("npm", "run", "--silent", "compile"),)),

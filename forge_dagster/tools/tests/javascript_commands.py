@@ -98,7 +98,7 @@ def preparing(request: ToolRequest, calls: Sequence[OwnCall]) -> tuple[Command, 
     """What the repository's script runs before its tests to build what they import."""
     found = []
     for words in calls[0].before:
-        program = words[0] if words[0] == "npm" else str(own_program(request, words[0]))
+        program = words[0] if words[0] in ("npm", "node") else str(own_program(request, words[0]))
         quiet = {"npm_config_update_notifier": "false", "npm_config_audit": "false"}
         found.append(command(request, OwnCall(), (program, *words[1:]), more=quiet, seeded=False))
     return tuple(found)

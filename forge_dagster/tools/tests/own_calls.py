@@ -24,6 +24,7 @@ _TEST_PROGRAM = re.compile(
     r"(^|/)(tests?|specs?|__tests__)(/|\.|$)|(^|/)[\w.-]*[._-](test|spec)s?\.[cm]?[jt]s$|(^|/)test[\w.-]*\.[cm]?[jt]s$"
 )
 _BUILD = re.compile(r"(^|[:_-])(build|compile|transpile|codegen|generate|prepare|bundle)(?![a-z])")
+_BUILDING_PROGRAM = re.compile(r"(^|[._-])(build|compile|transpile|transform|codegen|generate|prepare|bundle)(?![a-z])")
 _BUILDERS = frozenset({"tsc", "tsup", "unbuild", "tsdown", "babel", "swc", "esbuild", "rollup"})
 _WRAPPERS = frozenset({"c8", "nyc"})
 _WRAPPER_VALUES = frozenset(
@@ -126,9 +127,15 @@ def _before(node: NodeProject, call: OwnCall, runner: str) -> tuple[tuple[str, .
                 found.append((EVERYWHERE, everywhere))
             elif rest[0] in scripts and len(rest) == 1 and len(words) > 1 and _BUILD.search(rest[0]):
                 found.append(("npm", "run", "--silent", rest[0]))
-            elif _name(rest[0]) in _BUILDERS and "--noEmit" not in rest:
+            elif (_name(rest[0]) in _BUILDERS and "--noEmit" not in rest) or _builds_by_node(rest):
                 found.append(rest)
     return tuple(dict.fromkeys(found))[:_MOST_CALLS]
+
+
+def _builds_by_node(words: Sequence[str]) -> bool:
+    """Whether it is node with a program of the repository whose name says that it builds."""
+    program = next((word for word in words[1:] if not word.startswith("-")), "")
+    return words[0] == "node" and _BUILDING_PROGRAM.search(_name(program)) is not None
 
 
 def _done_everywhere(words: Sequence[str]) -> str:
