@@ -85,7 +85,7 @@ def run_tool(context: GateContext, choice: Choice, extra: RequestExtra = NOTHING
         version = found.version
         with kept_cache(context, tool, found.environment) as cache:
             request = _request(context, found, extra, report=fresh(folder), cache=cache)
-            request = replace(request, beside=_beside(context, tool, extra))
+            request = replace(request, beside=_beside(context, tool, request))
             report = _run(context, tool, request, found.environment)
     except (Interrupted, Superseded):
         raise
@@ -197,19 +197,26 @@ def _execute(
     return None
 
 
-def _beside(context: GateContext, tool: Tool, extra: RequestExtra) -> dict[str, Path]:
-    """The programs that the tool wants besides; one that cannot be had is left out, and the log says why."""
-    asked: Callable[[Project], Sequence[str]] | None = getattr(tool, "beside", None)
+def _beside(context: GateContext, tool: Tool, request: ToolRequest) -> dict[str, Path]:
+    """What the tool wants besides to measure; what cannot be had is left out, and the log says why."""
+    if not request.selection.measure:
+        return {}
+    programs: Callable[[Project], Sequence[str]] = getattr(tool, "beside", lambda _project: ())
+    exactly: Callable[[ToolRequest], str] = getattr(tool, "beside_exactly", lambda _request: "")
     found: dict[str, Path] = {}
-    for package in asked(context.project) if asked is not None and extra.selection.measure else ():
+    for package in (*programs(context.project), exactly(request)):
         try:
-            box = context.environments.toolbox(tool.language, package, log=context.log, root=context.root)
+            name = package.rpartition("@")[0]
+            if name and tool.language is not None:
+                box = context.environments.pinned(tool.language, (package,), log=context.log, root=context.root)
+                found[name] = box.bin_directories[0].parent / name
+            elif package:
+                box = context.environments.toolbox(tool.language, package, log=context.log, root=context.root)
+                found[package] = box.bin_directories[0] / package
         except (Interrupted, Superseded):
             raise
         except ForgeError as error:
             context.log(f"{tool.name}: {package} cannot be had: {error.message}")
-            continue
-        found[package] = box.bin_directories[0] / package
     return found
 
 

@@ -85,7 +85,8 @@ class ToolRequest:
     base: Path | None = None
     """Checkout of the base revision, for tools that `needs_base`; None where there is none."""
     beside: Mapping[str, Path] = field(default_factory=dict)
-    """Programs of Forge's own toolbox that the tool asked for, by their package; without those that cannot be had."""
+    """By their package, what the tool asked for (without what cannot be had): programs of Forge's own toolbox (`beside`), the
+    folder of a package in one version (`beside_exactly`)."""
     canary: str = ""
     """Drawn for this run: names the test that a runner adds, which must fail; "": none is added."""
 

@@ -6,6 +6,9 @@ import pytest
 
 from forge_dagster.domain.outcomes import Outcome, Severity
 from forge_dagster.domain.results import INSTALLING
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.ports import Environment
+from forge_dagster.workspace.environments import LocalEnvironments
 from tests.fakes.machine import NoEnvironments
 from tests.support.gate_bench import Files, GateBench
 
@@ -256,9 +259,26 @@ def test_vitest_faults(bench: GateBench, change: Files, outcome: Outcome, rule: 
     assert {finding.rule for finding in result.findings if finding.severity is Severity.ERROR} == ({rule} if rule else set())
 
 
-def test_vitest_without_a_coverage_provider_is_not_taken_for_covered(bench: GateBench) -> None:
-    package = '{"name": "shop", "type": "module", "devDependencies": {"vitest": "4.1.10"}}\n'
-    bench.plant({**VITEST, "package.json": package}, {"src/price.ts": TS_DISCOUNT})
+def _without_provider(version: str) -> Files:
+    package = f'{{"name": "shop", "type": "module", "devDependencies": {{"vitest": "{version}"}}}}\n'
+    return {**VITEST, "package.json": package}
+
+
+@pytest.mark.parametrize("version", ["1.6.1", "2.1.9", "3.2.4", "4.1.10"])
+def test_vitest_without_a_coverage_provider_is_measured_by_forges(bench: GateBench, version: str) -> None:
+    bench.plant(_without_provider(version), {"src/price.ts": TS_DISCOUNT})
+    assert bench.examine("unit").outcome is Outcome.PASSED
+    result = bench.examine("coverage")
+    assert result.outcome is Outcome.FAILED, result.reason
+    assert ("src/price.ts", 3) in {(f.file, f.line) for f in result.findings}
+
+
+def test_vitest_that_nothing_can_measure_is_not_taken_for_covered(bench: GateBench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def pinned(*_arguments: object, **_named: object) -> Environment:
+        raise WorkspaceError("the registry does not answer", hint="check the network")
+
+    monkeypatch.setattr(LocalEnvironments, "pinned", pinned)
+    bench.plant(_without_provider("4.1.10"), {"src/price.ts": TS_DISCOUNT})
     assert bench.examine("unit").outcome is Outcome.PASSED
     result = bench.examine("coverage")
     assert result.outcome is Outcome.ERRORED

@@ -296,6 +296,28 @@ def test_who_measures(scripts: dict[str, str], dependencies: str, beside: tuple[
     assert plain.argv[0] == "/w/bin/runner"
 
 
+@pytest.mark.parametrize(
+    ("version", "dependencies", "wanted"),
+    [
+        ("3.2.4", "vitest", "@vitest/coverage-v8@3.2.4"),
+        ("3.2.4", "vitest @vitest/coverage-istanbul", ""),
+        ("0.33.0", "vitest", ""),
+        ("", "vitest", ""),
+    ],
+)
+def test_vitest_is_lent_a_provider_of_its_own_version(version: str, dependencies: str, wanted: str) -> None:
+    asked = replace(request(dependencies=dependencies), version=version)
+    assert vitest.ADAPTER.beside_exactly(asked) == wanted
+    lent = replace(asked, beside={"@vitest/coverage-v8": Path("/forge/node_modules/@vitest/coverage-v8")} if wanted else {})
+    (command,) = vitest.ADAPTER.commands(lent)
+    assert ("--coverage.provider=custom" in command.argv) is bool(wanted)
+    assert command.environment.get("FORGE_VITEST_COVERAGE", "").endswith("coverage-v8/dist/index.js") is bool(wanted)
+    (without,) = vitest.ADAPTER.commands(asked)
+    assert ("--coverage.enabled=true" in without.argv) is ("istanbul" in dependencies)
+    (unmeasured,) = vitest.ADAPTER.commands(replace(lent, selection=Selection(measure=False)))
+    assert "FORGE_VITEST_COVERAGE" not in unmeasured.environment
+
+
 @every_adapter
 def test_every_run_is_in_ci_and_none_has_its_colours_forbidden(name: str) -> None:
     environment = command_of(name).environment

@@ -9,6 +9,7 @@ provider package in vitest's own version; its map is in the report, before vites
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from forge_dagster.domain.foreign import load_json
 from forge_dagster.domain.project import Language, Project
@@ -43,6 +44,7 @@ _DROPPED = frozenset(
 )
 _COMMANDS = frozenset(("run", "watch", "dev", "related"))
 _LISTS_FROM = 2
+_LENT = Path(__file__).with_name("vitest_coverage.mjs")
 _OLD = re.compile(r"0\.([0-2]?\d|3[0-3])\.")
 """Versions to which no canary is given: what it enters by was not tried there."""
 
@@ -66,6 +68,11 @@ class Vitest:
         """By a script, its configuration file, or as a declared dependency."""
         return runner_sign(project, self.name)
 
+    def beside_exactly(self, request: ToolRequest) -> str:
+        """What measures for vitest, in vitest's own version, where the repository lacks it; "" where it does not."""
+        old = _OLD.match(request.version) is not None or not request.version
+        return "" if old or _provider(request) is not None else f"{_PROVIDERS[0]}@{request.version}"
+
     def rival(self, project: Project) -> str | None:
         """A test runner that Forge cannot run, for the reason that is given then."""
         return other_runner(project)
@@ -80,7 +87,7 @@ class Vitest:
                 request,
                 own,
                 _argv(request, own, report_name(_MANNER, number), measure=request.selection.measure),
-                more=canaries.variables(request, number) if _canary(request, own) else {},
+                more={**_provided(request), **(canaries.variables(request, number) if _canary(request, own) else {})},
             )
             for number, own in enumerate(calls)
         )
@@ -158,11 +165,22 @@ def _not_measuring(request: ToolRequest) -> tuple[str, ...]:
     return ("--no-coverage",) if request.version.startswith("0.") else ("--coverage.enabled=false",)
 
 
-def _measuring(request: ToolRequest) -> tuple[str, ...]:
+def _provider(request: ToolRequest) -> str | None:
     node, environment = request.project.node, request.environment
     there = {*(environment.versions if environment is not None else ()), *(node.dependencies if node is not None else ())}
-    provider = next((name for name in _PROVIDERS if name in there), None)
-    if provider is None:
+    return next((name for name in _PROVIDERS if name in there), None)
+
+
+def _provided(request: ToolRequest) -> dict[str, str]:
+    """What tells the provider in vitest_coverage.mjs where the real one is."""
+    folder = request.beside.get(_PROVIDERS[0]) if request.selection.measure and not request.selection.listing else None
+    return {} if folder is None else {"FORGE_VITEST_COVERAGE": str(folder / "dist" / "index.js")}
+
+
+def _measuring(request: ToolRequest) -> tuple[str, ...]:
+    provider = _provider(request)
+    lent = _provided(request) if provider is None else {}
+    if provider is None and not lent:
         return _not_measuring(request)
     return (
         "--coverage.enabled=true",
@@ -174,6 +192,7 @@ def _measuring(request: ToolRequest) -> tuple[str, ...]:
         "--coverage.thresholds.100=false",
         *(f"--coverage.thresholds.{of}=0" for of in ("lines", "functions", "branches", "statements")),
         *(("--coverage.provider=istanbul",) if provider == _PROVIDERS[1] else ()),
+        *(("--coverage.provider=custom", f"--coverage.customProviderModule={_LENT}") if lent else ()),
     )
 
 
