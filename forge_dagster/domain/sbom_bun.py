@@ -24,6 +24,10 @@ def read_bun_lock(text: str, file: str) -> Lock:
     entries = {key: _entry(key, value) for key, value in packages.items()}
     members = [member for member in workspaces.values() if isinstance(member, dict)]
     direct = {name for member in members for group in (*_SHIPPED, "devDependencies") for name in _names(member, group)}
+    needed = {name for member in members for group in ("dependencies", "devDependencies") for name in _names(member, group)}
+    missing = sorted(needed - {_last(key) for key in entries})
+    if missing:
+        raise LockUnreadable(f"it lacks {missing[0][:80]!r}, which a workspace declares")
     shipped = _reachable(members, entries)
     lines = {match[1]: number for number, line in enumerate(text.splitlines(), 1) if (match := _ENTRY.match(line))}
     return Lock(components=tuple(_components(entries, lines, file, direct, shipped)))

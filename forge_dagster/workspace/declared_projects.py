@@ -44,7 +44,7 @@ class DeclaredProject(PinnedProject):
     """The day, where what is taken depends on it."""
 
     def identity(self) -> tuple[str, ...]:
-        return "declared", json.dumps(self.attempts), json.dumps(self.constraints), self.as_of
+        return "declared", json.dumps([self.attempts, self.constraints, sorted(self.names)]), self.as_of
 
 
 def declared_project(
@@ -76,7 +76,7 @@ def declared_project(
         build_requirements=build_requirements([dict(python.pyproject)]) if plan.editable else (),
         attempts=tuple(dict.fromkeys(tried)),
         constraints=constraints,
-        as_of="" if constraints or all("==" in line for lines in tried for line in lines) else today,
+        as_of="" if constraints or all(_is_exact(line) for lines in tried for line in lines) else today,
     )
 
 
@@ -108,6 +108,13 @@ def _own(pyproject: Mapping[str, Any], extras: Iterable[str]) -> tuple[str, ...]
             seen |= more
             waiting += sorted(more)
     return tuple(found)
+
+
+def _is_exact(line: str) -> bool:
+    from packaging.requirements import Requirement
+
+    clauses = Requirement(line.partition(" --hash")[0]).specifier
+    return any(clause.operator in ("==", "===") and not clause.version.endswith(".*") for clause in clauses)
 
 
 def _extras(line: str) -> set[str]:

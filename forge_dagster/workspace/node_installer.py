@@ -26,6 +26,8 @@ _OTHER_NODE = re.compile(r'engine "node" is incompatible|EBADENGINE|ERR_PNPM_UNS
 """How Yarn 1, npm and pnpm say that this is not the Node they or the project need."""
 _COMPLAINT = re.compile(r"\bERR(?:OR|!|_\w+)?\b|\berror\b", re.IGNORECASE)
 _YARN_CLASSIC = "1"
+_SETTINGS_LIMIT = 256 * 1024
+"""Characters of a file of settings: far above any that people write."""
 _BUN = "1"
 """Reads every lock that a bun has written so far (bun.sh, "Lockfile")."""
 _YARN_SETTINGS = ".yarnrc.yml"
@@ -167,7 +169,8 @@ def _wanted_version(node: NodeProject, folder: Path) -> str:
 
 def _refuse_plugins(folder: Path) -> None:
     """Yarn loads the plugins that .yarnrc.yml names from the tree, before anything else. Raises WorkspaceError."""
-    if re.search(r"^plugins\s*:", _head(folder / _YARN_SETTINGS, 256 * 1024), re.MULTILINE):
+    settings = _whole(folder / _YARN_SETTINGS)
+    if settings is None or re.search(r"^plugins\s*:", settings, re.MULTILINE):
         raise WorkspaceError(
             "Yarn would load the plugins that .yarnrc.yml names, and so run code of the repository while installing",
             hint="set [project] install_scripts = true in forge.toml to allow it",
@@ -176,11 +179,12 @@ def _refuse_plugins(folder: Path) -> None:
 
 def _refuse_scanner(folder: Path) -> None:
     """bun loads the package that bunfig.toml names as its scanner (bun.sh, "Security Scanner API"). Raises WorkspaceError."""
+    text = _whole(folder / "bunfig.toml")
     try:
-        settings = load_toml(_head(folder / "bunfig.toml", 256 * 1024))
+        harmless = text is not None and "security" not in table(load_toml(text), "install")
     except ValueError:
-        settings = {"install": {"security": {}}}
-    if "security" in table(settings, "install"):
+        harmless = False
+    if not harmless:
         raise WorkspaceError(
             "bun would load the scanner that bunfig.toml names, and so run code that the repository chooses while installing",
             hint="set [project] install_scripts = true in forge.toml to allow it",
@@ -215,6 +219,14 @@ def _refuse_pnpmfile(folder: Path) -> None:
             "pnpm-lock.yaml needs the repository's .pnpmfile.cjs, which is code that pnpm would run while installing",
             hint="set [project] install_scripts = true in forge.toml to allow it",
         )
+
+
+def _whole(path: Path) -> str | None:
+    """The text of a file of settings, "" where there is none; None where what the program would read is not all seen here."""
+    if not path.exists() and not path.is_symlink():
+        return ""
+    text = _head(path, _SETTINGS_LIMIT + 1)
+    return None if path.is_symlink() or not path.is_file() or len(text) > _SETTINGS_LIMIT else text
 
 
 def _head(path: Path, limit: int = 4096) -> str:

@@ -39,6 +39,10 @@ class NeedsBuilding(WorkspaceError):
     """What was to come from wheels alone has none."""
 
 
+class NoSolution(WorkspaceError):
+    """What was asked for excludes each other: no fault of the network, and it stays so."""
+
+
 class PythonInstaller:
     """Installs for one trust domain.
 
@@ -219,7 +223,7 @@ class PythonInstaller:
     def install_exactly(self, target: Path, requirements: Sequence[str], log: Log, *, constraints: Sequence[str] = ()) -> None:
         """Fill `target` with these requirements, from wheels only, so that nothing of them runs.
 
-        Raises NeedsBuilding where one has no wheel, WorkspaceError for all else.
+        Raises NeedsBuilding where one has no wheel, NoSolution, WorkspaceError for all else.
         """
         if not requirements:
             return
@@ -230,6 +234,8 @@ class PythonInstaller:
             result = self._install_wheels(target, Path(scratch), listed, log)
         if needs_building(result):
             raise NeedsBuilding(f"some of {' '.join(requirements)[:200]} has to be built", hint=_EACH)
+        if b"No solution found" in result.stderr:
+            raise NoSolution(f"{' '.join(requirements)[:200]} exclude each other", hint="correct what the project declares")
         succeeded(result, " ".join(requirements)[:200])
 
     def _install_in_two(

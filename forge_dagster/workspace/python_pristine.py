@@ -21,7 +21,7 @@ from forge_dagster.workspace.locking import locked
 from forge_dagster.workspace.pinned_projects import PinnedProject
 from forge_dagster.workspace.python_copies import link_environment
 from forge_dagster.workspace.python_frame import is_environment, versions_in
-from forge_dagster.workspace.python_installer import NeedsBuilding, PythonInstaller
+from forge_dagster.workspace.python_installer import NeedsBuilding, NoSolution, PythonInstaller
 from forge_dagster.workspace.python_overlays import add_built
 from forge_dagster.workspace.python_plan import PythonPlan
 from forge_dagster.workspace.requirements import checked_requirement
@@ -120,9 +120,7 @@ class PristineEnvironments:
             try:
                 self._installer.install_exactly(whole, requirements, log, constraints=found.constraints)
                 return
-            except NeedsBuilding:
-                raise  # with less it would be another environment than each checkout's own
-            except WorkspaceError:
+            except NoSolution:  # for any other reason, what all checkouts are to share must not become less
                 if requirements == found.attempts[-1]:
                     raise
                 log("that has no solution; trying with less")

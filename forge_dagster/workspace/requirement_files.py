@@ -1,8 +1,10 @@
 """Requirement files where no code of the project may run: whether they ask for some, and what they want from the index."""
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from forge_dagster.errors import WorkspaceError
 from forge_dagster.workspace.requirements import beside, checked_requirement
@@ -11,6 +13,7 @@ _INCLUDES = 20
 """Requirement files followed from one to the next, at most."""
 _INCLUDED = re.compile(r"(?:-[rc]|--requirements?$|--constraints?$)(\S*)")
 _IN_PLACE = re.compile(r"(?:-e|--editable)\b")
+_File = TypeVar("_File")
 _INCLUDE = re.compile(r"(?:-r|--requirement)[\s=]*([\w./-]+)")
 
 
@@ -47,29 +50,17 @@ def index_lines(paths: Iterable[str], folder: Path) -> tuple[str, ...] | None:
     None: not to be said, since an option (another index, constraints, hashes) changes what the lines mean.
     """
     found: dict[str, None] = {}
-    waiting = [(folder / path).resolve() for path in paths]
-    seen = set(waiting)
-    while waiting:
-        current = waiting.pop(0)
-        try:
-            lines = list(_lines(current.read_text(encoding="utf-8-sig")))
-        except (OSError, ValueError):
-            return None
-        for line in lines:
-            include = _INCLUDE.fullmatch(line)
-            if include is not None:
-                other = (current.parent / include[1]).resolve()
-                waiting += [] if other in seen else [other]
-                seen.add(other)
-            elif (line.startswith("-") and not _IN_PLACE.match(line)) or ("--" in line and not line.startswith("-")):
+    files = [(folder / path).resolve() for path in paths]
+    try:
+        for line in _followed(files, lambda path: path.read_text("utf-8-sig"), lambda at, to: (at.parent / to).resolve()):
+            if line.startswith("-"):
+                continue
+            if "--" in line:
                 return None
-            elif not line.startswith("-"):
-                try:
-                    found[checked_requirement(line)] = None
-                except WorkspaceError:
-                    continue
-        if len(seen) > _INCLUDES:
-            return None
+            with contextlib.suppress(WorkspaceError):
+                found[checked_requirement(line)] = None
+    except (OSError, ValueError):
+        return None
     return tuple(found)
 
 
@@ -78,23 +69,33 @@ def plain_lines(path: str, read: Callable[[str], str]) -> tuple[str, ...]:
 
     Raises ValueError for any other option (another index, constraints), for what lies elsewhere, and for too many files.
     """
-    found: dict[str, None] = {}
-    waiting, seen = [path], {path}
+
+    def included(at: str, to: str) -> str:
+        other = "" if to.startswith("/") else beside(at, to)
+        if not other:
+            raise ValueError(f"{at} includes {to}")
+        return other
+
+    return tuple(dict.fromkeys(_followed([path], read, included)))
+
+
+def _followed(files: list[_File], read: Callable[[_File], str], included: Callable[[_File, str], _File]) -> Iterator[str]:
+    """The lines of these files and of those they include. Raises ValueError for an option but "-e", and for too many files."""
+    waiting, seen = [*files], set(files)
     while waiting:
         current = waiting.pop(0)
         for line in _lines(read(current)):
             include = _INCLUDE.fullmatch(line)
             if include is not None:
-                other = beside(current, include[1])
-                if not other or include[1].startswith("/") or len(seen) > _INCLUDES:
-                    raise ValueError(f"{current} includes {include[1]}")
+                other = included(current, include[1])
                 waiting += [] if other in seen else [other]
                 seen.add(other)
             elif line.startswith("-") and not _IN_PLACE.match(line):
                 raise ValueError(f"{current} sets {line}")
             else:
-                found[line] = None
-    return tuple(found)
+                yield line
+        if len(seen) > _INCLUDES:
+            raise ValueError(f"{current} includes too many others")
 
 
 def _lines(text: str) -> Iterator[str]:

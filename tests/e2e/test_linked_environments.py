@@ -125,10 +125,22 @@ def test_a_project_that_is_no_package_is_linked_without_a_process(home: Path, ru
     assert said(run, two, "python", "-c", "import sys; print(sys.prefix)") == str(two.bin_directories[0].parent)
 
 
-@pytest.mark.parametrize("system", [HATCHLING, SETUPTOOLS, UV_BUILD], ids=["hatchling", "setuptools", "uv_build"])
-def test_a_package_is_built_apart_and_added(home: Path, run: CountingRun, tmp_path: Path, system: str) -> None:
-    files = {"pyproject.toml": BARE + SCRIPT + system, "src/shop/__init__.py": MODULE, "tests/test_shop.py": ""}
-    first = locked(run, home, write(tmp_path / "first", files))
+PACKAGES = {
+    "hatchling": {"pyproject.toml": BARE + SCRIPT + HATCHLING},
+    "setuptools": {"pyproject.toml": BARE + SCRIPT + SETUPTOOLS},
+    "uv_build": {"pyproject.toml": BARE + SCRIPT + UV_BUILD},
+    "poetry": {"pyproject.toml": POETRY_CORE + BY_POETRY, "poetry.lock": LOCKED},
+    "pdm": {"pyproject.toml": BARE.replace("==2.0.0", "") + SCRIPT + PDM, "pdm.lock": LOCKED},
+    "unlocked": {"pyproject.toml": BARE + SCRIPT + SETUPTOOLS},
+}
+
+
+@pytest.mark.parametrize("kind", PACKAGES)
+def test_a_package_is_built_apart_and_added(home: Path, run: CountingRun, tmp_path: Path, kind: str) -> None:
+    files = {**PACKAGES[kind], "src/shop/__init__.py": MODULE, "tests/test_shop.py": ""}
+    first = write(tmp_path / "first", files)
+    if kind in ("hatchling", "setuptools", "uv_build"):
+        locked(run, home, first)
     lines: list[str] = []
     one = of(home, run, first, lines)
     assert not [line for line in lines if "cannot be linked" in line]
@@ -139,7 +151,7 @@ def test_a_package_is_built_apart_and_added(home: Path, run: CountingRun, tmp_pa
     assert run.commands[0].network is False
     assert written_to(run, two.bin_directories[0].parent) == [], "no process may write to what is linked"
     assert two.versions == one.versions
-    assert two.versions["shop"] == "1.2"
+    assert (two.versions["iniconfig"], two.versions["shop"]) == ("2.0.0", "1.2")
     assert two.digest == one.digest
     (second / "src/shop/__init__.py").write_text("x = 2\ndef main() -> None:\n    print('closed')\n")
     assert (said(run, one, "shop"), said(run, two, "shop")) == ("open", "closed")
@@ -245,32 +257,16 @@ def test_a_pristine_environment_has_its_time(home: Path, run: CountingRun, tmp_p
     assert said(run, two, "python", "-c", "import pluggy; print(1)") == "1"
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        {"pyproject.toml": POETRY_CORE + BY_POETRY, "poetry.lock": LOCKED},
-        {"pyproject.toml": BARE.replace("==2.0.0", "") + SCRIPT + PDM, "pdm.lock": LOCKED},
-        {"pyproject.toml": BARE + SCRIPT + SETUPTOOLS},
-    ],
-    ids=["poetry", "pdm", "unlocked"],
-)  # fmt: skip
-def test_a_package_without_a_lock_of_uvs_is_built_apart_and_added(
-    home: Path, run: CountingRun, tmp_path: Path, files: dict[str, str]
+def test_groups_without_a_solution_are_linked_without_what_is_needed_least(
+    home: Path, run: CountingRun, tmp_path: Path
 ) -> None:
-    first = write(tmp_path / "first", {**files, "src/shop/__init__.py": MODULE, "tests/test_shop.py": ""})
+    groups = "[dependency-groups]\ntest = ['pluggy==1.5.0']\ndocs = ['pluggy==1.4.0']\n"
+    files = {"pyproject.toml": BARE + SETUPTOOLS + groups, "src/shop/__init__.py": MODULE, "tests/test_shop.py": ""}
+    first = write(tmp_path / "first", files)
     lines: list[str] = []
-    one = of(home, run, first, lines)
+    assert of(home, run, first, lines).versions["pluggy"] == "1.5.0"
+    assert "that has no solution; trying with less" in lines
     assert not [line for line in lines if "cannot be linked" in line]
-    second = shutil.copytree(first, tmp_path / "second")
-    run.commands.clear()
-    two = of(home, run, second)
-    assert len(run.commands) == 1, "only the project itself"
-    assert run.commands[0].network is False
-    assert two.versions == one.versions
-    assert (two.versions["iniconfig"], two.versions["shop"]) == ("2.0.0", "1.2")
-    (second / "src/shop/__init__.py").write_text("x = 2\ndef main() -> None:\n    print('closed')\n")
-    assert (said(run, one, "shop"), said(run, two, "shop")) == ("open", "closed")
-    assert (packages(one) / "iniconfig/__init__.py").samefile(packages(two) / "iniconfig/__init__.py")
 
 
 def test_requirement_files_with_hashes_are_linked_without_a_process(home: Path, run: CountingRun, tmp_path: Path) -> None:

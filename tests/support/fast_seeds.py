@@ -188,7 +188,8 @@ PRETTIER = (
         case="pattern-without-files",
         files=_CLEAN_NODE,
         node=node(scripts={"format": "prettier --write '{src,test}/**/*.ts' 'docs/**/*.md'"}),
-        outcome=PASSED,
+        outcome=FAILED,
+        findings=(("package.json", None, "unmatched-pattern"),),
         examined=1,
     ),
     Seed(
@@ -197,7 +198,7 @@ PRETTIER = (
         files={**_CLEAN_NODE, "src/cart.ts": "export const full = {items : [1,2]}\n"},
         node=node(scripts={"format": "prettier --write '{src,test}/**/*.ts' 'docs/**/*.md'"}),
         outcome=FAILED,
-        findings=(("src/cart.ts", 1, "unformatted"),),
+        findings=(("src/cart.ts", 1, "unformatted"), ("package.json", None, "unmatched-pattern")),
         examined=2,
     ),
     Seed(

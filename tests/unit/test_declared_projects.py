@@ -124,8 +124,30 @@ def test_a_requirement_file_that_is_a_link_elsewhere_is_not_read(tmp_path: Path)
     assert declared_project(python, wanted, project, (), "2026-11-27") is None
 
 
+@pytest.mark.parametrize(
+    ("line", "day"),
+    [
+        ("iniconfig==2.0.0", ""),
+        ("iniconfig===2.0.0 ; python_version > '3'", ""),
+        ("iniconfig>=2 ; python_version == '3.11'", "2026-11-27"),
+        ("iniconfig==2.*", "2026-11-27"),
+        ("iniconfig", "2026-11-27"),
+    ],
+)
+def test_only_one_version_is_the_same_on_every_day(tmp_path: Path, line: str, day: str) -> None:
+    project = found(tmp_path, {"requirements.txt": f"{line}\n"})
+    assert project is not None
+    assert project.as_of == day
+
+
 def test_everything_that_is_installed_has_a_say_in_the_identity(tmp_path: Path) -> None:
-    texts = [PROJECT, PROJECT.replace("iniconfig>=2", "iniconfig>=1"), PROJECT + '[dependency-groups]\ndev = ["attrs"]\n']
+    renamed = PROJECT.replace('name = "shop"', 'name = "till"').replace("shop[fast]", "till[fast]")
+    texts = [
+        PROJECT,
+        renamed,
+        PROJECT.replace("iniconfig>=2", "iniconfig>=1"),
+        PROJECT + '[dependency-groups]\ndev = ["attrs"]\n',
+    ]
     projects = [found(tmp_path / str(number), {"pyproject.toml": SYSTEM + text}) for number, text in enumerate(texts)]
     projects.append(found(tmp_path / "locked", {"pyproject.toml": SYSTEM + PROJECT}, constraints=("iniconfig==2.0.0",)))
     assert len({project.identity() for project in projects if project is not None}) == len(projects)

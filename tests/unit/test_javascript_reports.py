@@ -301,7 +301,8 @@ def test_who_measures(scripts: dict[str, str], dependencies: str, beside: tuple[
     [
         ("3.2.4", "vitest", "@vitest/coverage-v8@3.2.4"),
         ("3.2.4", "vitest @vitest/coverage-istanbul", ""),
-        ("0.33.0", "vitest", ""),
+        ("0.34.6", "vitest", ""),
+        ("^3 || 2", "vitest", ""),
         ("", "vitest", ""),
     ],
 )
@@ -502,6 +503,8 @@ def test_a_run_tells_its_tests_and_what_it_skipped(name: str) -> None:
 
 
 @given(JSON)
+@example({"type": "file", "file": []})
+@example({"type": "test", "state": [], "file": {}, "path": [[]], "why": {}})
 def test_no_list_makes_its_reader_stumble(report: object) -> None:
     asked = replace(request(Selection(listing=True)), version="4")
     for name in ("vitest", "mocha"):

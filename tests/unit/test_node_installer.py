@@ -1,9 +1,13 @@
-"""What is said of an installation that failed."""
+"""What is said of an installation that failed, and what is not installed since code would run."""
+
+from pathlib import Path
 
 import pytest
 
-from forge_dagster.ports import ProcessResult
-from forge_dagster.workspace.node_installer import _failure
+from forge_dagster.domain.project import NodeProject
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.ports import Command, ProcessResult
+from forge_dagster.workspace.node_installer import Installer, _failure
 
 PNPM = b"""\
  WARN  Unsupported engine: wanted: {"node":"^22"} (current: {"node":"v20.20.2","pnpm":"10.34.9"})
@@ -53,3 +57,49 @@ def test_another_node_than_is_needed_is_what_to_install(said: str) -> None:
     assert said in error.message
     assert error.hint is not None
     assert "Node.js that the project" in error.hint
+
+
+class NoRun:
+    """Nothing may be started."""
+
+    def run(self, command: Command, **_: object) -> ProcessResult:
+        raise AssertionError(command.argv)
+
+
+SCANNER = "[install.security]\nscanner = 'x'\n"
+
+
+@pytest.mark.parametrize("kind", ["named", "behind a link", "far down", "not to be read"])
+@pytest.mark.parametrize(
+    ("manager", "name", "text"), [("bun", "bunfig.toml", SCANNER), ("yarn", ".yarnrc.yml", "plugins:\n  - ./evil.cjs\n")]
+)
+def test_what_a_manager_would_load_is_refused_however_it_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, manager: str, name: str, text: str, kind: str
+) -> None:
+    project = tmp_path / "project"
+    project.mkdir()
+    if kind == "behind a link":
+        (tmp_path / "elsewhere").write_text(text)
+        (project / name).symlink_to(tmp_path / "elsewhere")
+    elif kind == "not to be read":
+        (project / name).mkdir()
+    else:
+        (project / name).write_text(text if kind == "named" else "# far\n" * 50_000 + text)
+    run = NoRun()
+    installer = Installer(tmp_path, run, domain="change")  # type: ignore[arg-type]
+    monkeypatch.setattr(installer, "_manager", lambda *_: tmp_path / "program")
+    package = {"packageManager": "yarn@4.9.1"} if manager == "yarn" else {}
+    node = NodeProject(manager=manager, package=package)
+    with pytest.raises(WorkspaceError, match="run code") as caught:
+        installer.install(node, project, what="it", log=lambda _: None)
+    assert "install_scripts" in caught.value.hint
+
+
+@pytest.mark.parametrize("settings", [None, "[install]\nregistry = 'https://registry.example'\n"])
+def test_bun_without_a_scanner_is_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, settings: str | None) -> None:
+    if settings is not None:
+        (tmp_path / "bunfig.toml").write_text(settings)
+    installer = Installer(tmp_path, NoRun(), domain="change")  # type: ignore[arg-type]
+    monkeypatch.setattr(installer, "_manager", lambda *_: tmp_path / "a/b/c/bun")
+    with pytest.raises(AssertionError, match="copyfile"):
+        installer.install(NodeProject(manager="bun"), tmp_path, what="it", log=lambda _: None)

@@ -162,6 +162,7 @@ def test_any_script_is_read(scripts: dict[str, str], runner: str) -> None:
         ),
         ({"test": "node --no-warnings build.mjs && mocha"}, (("node", "--no-warnings", "build.mjs"),)),
         ({"test": "node test/rebuild-check.js && mocha"}, ()),
+        ({"test": "mocha && node build.js"}, ()),
         ({"test": "npm run lint && npm run build && mocha dist", "build": "tsc"}, (("npm", "run", "--silent", "build"),)),
         ({"test": "tsc -p . && mocha dist"}, (("tsc", "-p", "."),)),
         ({"pretest": "yarn compile", "compile": "babel src", "test": "mocha"}, (("npm", "run", "--silent", "compile"),)),
@@ -176,6 +177,11 @@ def test_any_script_is_read(scripts: dict[str, str], runner: str) -> None:
 def test_what_is_built_first(scripts: dict[str, str], before: tuple[tuple[str, ...], ...]) -> None:
     (call,) = own_calls(node(scripts), "mocha")
     assert call.before == before
+
+
+def test_a_program_that_is_the_test_is_not_what_builds_before_it() -> None:
+    (call,) = own_calls(node({"test": "node build-and-test.js"}), "test_script")
+    assert (call.arguments, call.before) == (("build-and-test.js",), ())
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """On which files prettier is run."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -85,16 +86,23 @@ def test_a_file_that_differs_is_named(stdout: str, stderr: str) -> None:
     assert [(finding.file, finding.rule) for finding in report.findings] == [("README.md", "unformatted")]
 
 
-def test_a_pattern_that_matches_nothing_is_told() -> None:
+@pytest.mark.parametrize(
+    ("package", "outcome", "told"),
+    [
+        ({"scripts": {"format": "prettier --check . 'docs/**/*.md'"}}, Outcome.FAILED, ["unmatched-pattern"]),
+        ({"lint-staged": {"*.ts": "prettier --write", "docs/**/*.md": "prettier --write"}}, Outcome.PASSED, []),
+    ],
+    ids=["the repository's own script", "lint-staged"],
+)
+def test_a_pattern_that_matches_nothing(package: dict[str, Any], outcome: Outcome, told: list[str]) -> None:
     stderr = (
         "[debug] resolve config from 'README.md'\n"
         '[error] No files matching the pattern were found: "docs/**/*.md".\n'
     )  # fmt: skip
     said = b"Checking formatting...\nAll matched files use Prettier code style!\n"
-    report = ADAPTER.judge(
-        asked({}), [ToolOutput(result=ProcessResult(ended="exited", exit_code=2, stdout=said, stderr=stderr.encode()))]
-    )
-    assert report.outcome is Outcome.PASSED
-    (told,) = report.findings
-    assert (told.file, told.rule) == ("package.json", "unmatched-pattern")
-    assert "docs/**/*.md" in told.message
+    result = ProcessResult(ended="exited", exit_code=2, stdout=said, stderr=stderr.encode())
+    report = ADAPTER.judge(asked(package), [ToolOutput(result=result)])
+    assert report.outcome is outcome
+    assert [finding.rule for finding in report.findings] == told
+    nothing = replace(result, stderr=stderr.partition("\n")[2].encode())
+    assert ADAPTER.judge(asked(package), [ToolOutput(result=nothing)]).outcome is Outcome.ERRORED

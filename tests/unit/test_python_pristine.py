@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from forge_dagster.workspace.python_installer import PythonInstaller
+from forge_dagster.errors import WorkspaceError
+from forge_dagster.workspace.declared_projects import DeclaredProject
+from forge_dagster.workspace.python_installer import NoSolution, PythonInstaller
 from forge_dagster.workspace.python_pristine import PristineEnvironments
 from tests.fakes.recorded_run import RecordedRun
 
@@ -56,3 +58,29 @@ def test_one_that_was_left_half_made_goes_too(tmp_path: Path, pristine: Pristine
     os.utime(whole, (1, 1))
     pristine.prune()
     assert not whole.exists()
+
+
+@pytest.mark.parametrize(
+    ("fault", "asked"),
+    [
+        (NoSolution("they exclude each other", hint=""), [("a", "b"), ("a",)]),
+        (WorkspaceError("no network", hint=""), [("a", "b")]),
+    ],
+)
+def test_only_what_has_no_solution_is_shared_with_less(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: WorkspaceError, asked: list[tuple[str, ...]]
+) -> None:
+    tried: list[tuple[str, ...]] = []
+
+    def refusing(_target: Path, requirements: tuple[str, ...], _log: object, **_: object) -> None:
+        tried.append(requirements)
+        raise fault
+
+    run = RecordedRun([], report=tmp_path)
+    installer = PythonInstaller(tmp_path, run, domain="change")
+    monkeypatch.setattr(installer, "venv", lambda *_: None)
+    monkeypatch.setattr(installer, "install_exactly", refusing)
+    found = DeclaredProject(in_place=(), names=frozenset(), build_requirements=(), attempts=(("a", "b"), ("a",)))
+    with pytest.raises(WorkspaceError):
+        PristineEnvironments(tmp_path, run, installer, ())._install(tmp_path / "x", found, "python", lambda _: None)
+    assert tried == asked

@@ -128,3 +128,24 @@ def test_the_node_of_the_path_is_shown_wherever_it_lies(
         view_module._forges_own.cache_clear()
     assert (tmp_path / "versions/v22" if whole else program) in targets
     assert link in targets
+
+
+def test_the_users_home_is_no_installation_of_node(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = tmp_path / "home"
+    program = home / "bin/node"
+    program.parent.mkdir(parents=True)
+    program.write_text("#!/bin/sh\n")
+    program.chmod(0o755)
+    (home / "lib/node_modules").mkdir(parents=True)
+    (tmp_path / "lib/node_modules").mkdir(parents=True)
+    (tmp_path / "bin").mkdir()
+    monkeypatch.setenv("PATH", str(program.parent))
+    monkeypatch.setenv("HOME", str(home))
+    view_module._forges_own.cache_clear()
+    try:
+        (tmp_path / "tree").mkdir()
+        targets = {bind.target for bind in seen(tmp_path).binds}
+    finally:
+        view_module._forges_own.cache_clear()
+    assert program in targets
+    assert not targets & {home, tmp_path}

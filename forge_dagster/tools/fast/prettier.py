@@ -12,7 +12,7 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict
 
 from forge_dagster.domain.findings import Finding
-from forge_dagster.domain.outcomes import Category, Outcome, Severity
+from forge_dagster.domain.outcomes import Category, Outcome
 from forge_dagster.domain.places import inside
 from forge_dagster.domain.project import Language, Project
 from forge_dagster.ports import Command, ToolOutput, ToolReport, ToolRequest
@@ -154,14 +154,14 @@ class Prettier(BaseModel):
         broken = [self._broken(request, match) for line in said.splitlines() if (match := _ERROR.fullmatch(line))]
         errors = [line for line in said.splitlines() if line.startswith("[error]")]
         unmatched = [self._unmatched(request, match[1]) for line in errors if (match := _UNMATCHED.fullmatch(line))]
-        if code == 2 and broken:
+        if code == 2 and looked and len(unmatched) == len(errors) > 0 and _own_call(request) is None:
+            code, unmatched = 1 if findings else 0, []  # lint-staged's: nothing has to match them
+        if code == 2 and (broken or (looked and len(unmatched) == len(errors) > 0)):
             return report(Outcome.FAILED, check, examined=len(looked), findings=(*broken, *findings, *unmatched))
-        if code == 2 and looked and len(unmatched) == len(errors) > 0:
-            code = 1 if findings else 0  # what prettier ends with where its patterns match
         if code == 1 and findings and not broken:
-            return report(Outcome.FAILED, check, examined=len(looked), findings=(*findings, *unmatched))
+            return report(Outcome.FAILED, check, examined=len(looked), findings=tuple(findings))
         if code == 0 and _ALL_WELL in text(check.result.stdout) and not findings and not broken:
-            return report(Outcome.PASSED, check, examined=len(looked), findings=tuple(unmatched))
+            return report(Outcome.PASSED, check, examined=len(looked))
         raise Unreadable(f"prettier ended with {code}: {' '.join(errors)[:500] or complaint(check)}")
 
     def _unmatched(self, request: ToolRequest, pattern: str) -> Finding:
@@ -171,8 +171,7 @@ class Prettier(BaseModel):
             message=f"the script that runs prettier names {pattern}, which no file matches",
             category=Category.FORMAT,
             file=place(request, "package.json", directory=node_directory(request)),
-            severity=Severity.NOTE,
-            suggested_fix="take it out of the script",
+            suggested_fix="name the files where they lie now, or take it out of the script",
         )
 
     def _broken(self, request: ToolRequest, match: "re.Match[str]") -> Finding:
@@ -193,16 +192,20 @@ def _call(request: ToolRequest) -> tuple[list[str], list[str]]:
 
     Where nothing says on which files the repository runs prettier, only the sources are looked at, not documents and data.
     """
-    node = request.project.node
-    calls = invocations(node.scripts, "prettier") if node is not None else ()
-    checks = [call for call in calls if call.has("--check", "-c", "--list-different", "-l")]
-    own: Invocation | None = next(iter([*checks, *(call for call in calls if call.has("--write", "-w"))]), None)
+    node, own = request.project.node, _own_call(request)
     if own is None:
         staged = staged_globs(node.package, "prettier") if node is not None else ()
         everything = called(request.project, "prettier") or any("prettier" in hook.id for hook in request.project.hooks)
         return [], list(staged) or (["."] if everything else [_SOURCES])
     options, targets = kept(own.arguments, with_value=_WITH_VALUE, alone=_ALONE, dropped=_DROPPED)
     return options, targets or ["."]
+
+
+def _own_call(request: ToolRequest) -> Invocation | None:
+    node = request.project.node
+    calls = invocations(node.scripts, "prettier") if node is not None else ()
+    checks = [call for call in calls if call.has("--check", "-c", "--list-different", "-l")]
+    return next(iter([*checks, *(call for call in calls if call.has("--write", "-w"))]), None)
 
 
 def _looked(request: ToolRequest, check: ToolOutput) -> set[str]:

@@ -44,7 +44,7 @@ def _entries(data: bytes) -> Iterator[Mapping[str, Any]]:
         except (ValueError, RecursionError):
             entry = {"type": "unreadable"}
         if isinstance(entry, dict):
-            yield entry
+            yield entry if isinstance(entry.get("file", ""), str) else {**entry, "file": None}
 
 
 def _case(request: ToolRequest, entry: Mapping[str, Any], known: set[tuple[object, tuple[str, ...]]]) -> Case:

@@ -120,7 +120,8 @@ def _before(node: NodeProject, call: OwnCall, runner: str) -> tuple[tuple[str, .
     for name in dict.fromkeys(("pretest", "test", f"pre{call.script}", call.script)):
         for words in spelled(scripts, name):
             _, rest = bare(words)
-            if not rest or _name(rest[0]) in {call.script, *_WRAPPERS} or _taken_apart(rest, runner) is not None:
+            itself = rest == (*call.launcher, *call.arguments)
+            if not rest or itself or _name(rest[0]) in {call.script, *_WRAPPERS} or _taken_apart(rest, runner) is not None:
                 break
             everywhere = _done_everywhere(rest)
             if everywhere and _BUILD.search(everywhere):

@@ -44,6 +44,8 @@ _DROPPED = frozenset(
 )
 _COMMANDS = frozenset(("run", "watch", "dev", "related"))
 _LISTS_FROM = 2
+_LENDABLE = re.compile(r"[1-9]\d{0,3}\.\d{1,5}\.\d{1,5}(?:-[\w.]{1,40})?")
+"""Versions that take a provider from elsewhere: seen with 1.6, 2.1, 3.2 and 4.1."""
 _LENT = Path(__file__).with_name("vitest_coverage.mjs")
 _OLD = re.compile(r"0\.([0-2]?\d|3[0-3])\.")
 """Versions to which no canary is given: what it enters by was not tried there."""
@@ -70,8 +72,8 @@ class Vitest:
 
     def beside_exactly(self, request: ToolRequest) -> str:
         """What measures for vitest, in vitest's own version, where the repository lacks it; "" where it does not."""
-        old = _OLD.match(request.version) is not None or not request.version
-        return "" if old or _provider(request) is not None else f"{_PROVIDERS[0]}@{request.version}"
+        lacks = _provider(request) is None and _LENDABLE.fullmatch(request.version) is not None
+        return f"{_PROVIDERS[0]}@{request.version}" if lacks else ""
 
     def rival(self, project: Project) -> str | None:
         """A test runner that Forge cannot run, for the reason that is given then."""

@@ -118,7 +118,9 @@ def _forges_own() -> tuple[Bind, ...]:
 def _place_of_node(program: Path) -> Iterator[Path]:
     """The program node or npm, and the installation that it is part of, where it is part of one."""
     prefix = program.resolve().parent.parent
-    for folder in (prefix, *prefix.parents[:-1]):  # not the root, below which the system's own may lie
+    for folder in (prefix, *prefix.parents):
+        if Path.home().is_relative_to(folder):
+            break  # whatever lies in it: the user's files are in it as well
         if (folder / "lib/node_modules").is_dir() and (folder / "bin").is_dir():
             yield folder
             break
